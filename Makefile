@@ -1,12 +1,13 @@
-# Trapline. "make" builds into build/; README says the rest.
+# Trapline. GNU make; "make" builds into build/. README and INSTALL say the rest.
 VERSION = 0.1
 PREFIX = /usr/local
+SHARE = $(abspath $(DESTDIR)$(PREFIX))/share/trapline/run
 O = build
 
 smtpd_programs = trap-smtpd
 filters_programs = rcptcheck rcptcheck-compile received-line
 deliver_programs = deliver-dirqueue
-folders = lib smtpd filters deliver
+folders = smtpd filters deliver lib
 programs = $(foreach f,$(folders),$($f_programs))
 
 # Libraries beside skalibs that a program needs.
@@ -17,33 +18,81 @@ CC_LINE := $(shell head -n 1 conf-cc)
 LD_LINE := $(shell head -n 1 conf-ld)
 ALL_CPPFLAGS = -I. -D_GNU_SOURCE -DVERSION='"$(VERSION)"' $(CPPFLAGS)
 
+SANITIZERS = -fsanitize=address,undefined -fno-sanitize-recover=all
+ifdef SANITIZE
+O = build/asan
+override CFLAGS += -U_FORTIFY_SOURCE -fno-omit-frame-pointer $(SANITIZERS)
+override LDFLAGS += $(SANITIZERS)
+endif
+
+archives = $(patsubst %,$O/%.a,$(folders))
+named = $(patsubst tests/$1/%.c,$O/tests/$1/%,$(wildcard tests/$1/*.c))
+units = $(filter-out %/tap,$(call named,unit))
+fuzzers = $(call named,fuzz)
+pages = $(wildcard $(foreach n,1 5 7 8,$(folders:=/*.$n) run/*.$n))
+
 all: $(addprefix $O/,$(programs))
 
-# Every .c of a folder that is no program goes into the folder's archive; a
+# Every .c of a folder that is no program goes into the folder's archive. A
 # program links its own folder's archive and lib's, and no other.
-modules = $(filter-out $(addprefix $1/,$(addsuffix .c,$($1_programs))),\
-  $(wildcard $1/*.c))
-
+modules = $(filter-out $(patsubst %,$1/%.c,$($1_programs)),$(wildcard $1/*.c))
 define folder_rules
 $O/$1.a: $(patsubst %.c,$O/obj/%.o,$(call modules,$1))
 	rm -f $$@ && ar rcs $$@ $$^
-$(foreach p,$($1_programs),$(eval $O/$p: $O/obj/$1/$p.o \
-  $(if $(call modules,$1),$O/$1.a) $O/lib.a conf-ld))
+$(foreach p,$($1_programs),$(eval $O/$p: $O/obj/$1/$p.o $O/$1.a $O/lib.a))
 endef
 $(foreach f,$(folders),$(eval $(call folder_rules,$f)))
 
-$(addprefix $O/,$(programs)):
-	$(LD_LINE) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o %.a,$^) \
-	  $(LIBS_$(@F)) -lskarnet $(LIBS)
-
+link = $(LD_LINE) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o %.a,$^)
+$(addprefix $O/,$(programs)): conf-ld
+	$(link) $(LIBS_$(@F)) -lskarnet $(LIBS)
+$(units): $O/tests/unit/%: $O/obj/tests/unit/%.o $O/obj/tests/unit/tap.o \
+  $(archives) conf-ld
+	@mkdir -p $(@D)
+	$(link) -lpcre2-8 -lskarnet $(LIBS)
+$(fuzzers): $O/tests/fuzz/%: $O/obj/tests/fuzz/%.o $(archives) conf-ld
+	@mkdir -p $(@D)
+	$(link) -lpcre2-8 -lskarnet $(LIBS)
 $O/obj/%.o: %.c conf-cc
 	@mkdir -p $(@D)
 	$(CC_LINE) $(ALL_CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+.SECONDARY:
+-include $(wildcard $O/obj/*/*.d $O/obj/tests/*/*.d)
 
--include $(wildcard $O/obj/*/*.d $O/obj/tests/unit/*.d)
+# Real mail and a load client for the tests, fetched once for all builds.
+fetched = build/fetched
+$(fetched)/%: tests/lib/fetch-%
+	tests/lib/fetch-$* $@
+$O/corpus $O/postfix: $O/%: | $(fetched)/%
+	@mkdir -p $O && ln -sfn $(abspath $(fetched)/$*) $@
 
+DEPS = build run check
+deps:
+	run/deps $(DEPS)
+units: $(units)
+fuzzers: $(fuzzers)
+demo:
+	run/deps build run
+	$(MAKE) all
+	BUILD=$O run/demo
+check:
+	run/deps build run check
+	$(MAKE) all units $O/corpus $O/postfix
+	BUILD=$O prove -j2 --exec '' $(units) $(wildcard tests/e2e/*.t)
+lint:
+	run/deps build lint
+	tests/lint
+fuzz:
+	run/deps build fuzz
+	tests/lib/fuzz $O/fuzz
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin
+	install $(addprefix $O/,$(programs)) $(DESTDIR)$(PREFIX)/bin
+	for page in $(pages); do install -D -m 644 $$page \
+	  $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/} || exit; done
+	cd run && find */ -type f \( -perm -100 -exec install -D -m 755 {} $(SHARE)/{} \; \
+	  -o -exec install -D -m 644 {} $(SHARE)/{} \; \)
 clean:
 	rm -rf $O
-
-.PHONY: all clean
+.PHONY: all units fuzzers deps demo check lint fuzz install clean
 .DELETE_ON_ERROR:
