@@ -10,7 +10,8 @@
 int xtext_encode(char const *in, size_t n, char *out, size_t size);
 
 /* Decode n bytes into out (room for size bytes, NUL-terminated). Returns the
- * length, or -1 if it is no xtext, holds a NUL or does not fit. */
+ * length, or -1 if it is no xtext, holds a NUL or does not fit. The digits of
+ * +XX may be in either case. */
 int xtext_decode(char const *in, size_t n, char *out, size_t size);
 
 #endif
