@@ -22,7 +22,6 @@ SANITIZERS = -fsanitize=address,undefined -fno-sanitize-recover=all
 ifdef SANITIZE
 O = build/asan
 override CFLAGS += -U_FORTIFY_SOURCE -fno-omit-frame-pointer $(SANITIZERS)
-override LDFLAGS += $(SANITIZERS)
 endif
 
 archives = $(patsubst %,$O/%.a,$(folders))
