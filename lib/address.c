@@ -123,15 +123,16 @@ lax_mailbox_end(char const *p, char const *end, char const **at)
     } else if (quoted) {
       continue;
     } else if (*p == '@') {
+      if (p == start)
+        return NULL;
       *at = p;
       if (p + 1 < end && p[1] == '[')
-        return p > start ? addressdomain_literal(p + 1, end, ADDRESS_LAX)
-                         : NULL;
+        return addressdomain_literal(p + 1, end, ADDRESS_LAX);
     } else if (*p == '<' || *p == '[' || *p == ']') {
       return NULL;
     }
   }
-  if (quoted || p == start || *at == start)
+  if (quoted || p == start)
     return NULL;
   return !*at || addressdomain_name(*at + 1, p, ADDRESS_LAX) == p ? p : NULL;
 }
