@@ -1,0 +1,399 @@
+/* deliver-dirqueue: a sink that puts messages into a directory queue.
+ * deliver-dirqueue(8), trapline-queue(5). */
+#include <errno.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <skalibs/sgetopt.h>
+#include <skalibs/strerr.h>
+#include <skalibs/types.h>
+
+#include "deliver/notes.h"
+#include "deliver/queuecap.h"
+#include "deliver/storage.h"
+#include "lib/envelope.h"
+#include "lib/exitcode.h"
+#include "lib/jobwriter.h"
+#include "lib/log.h"
+#include "lib/process.h"
+#include "lib/stage.h"
+
+#define USAGE                                                                  \
+  "deliver-dirqueue [-n name] [-a answer] [-p priority] [-j maxjobs] "         \
+  "[-s maxbytes] [-H host] directory"
+
+#define OWN_KEYS 10 /* metadata lines that are not notes */
+
+struct sink {
+  struct jobwriter writer;
+  struct envelope envelope;
+  struct notes notes;
+  struct queuecap jobs;
+  struct queuecap bytes;
+  char const *note;    /* take only recipients with this one; NULL: all */
+  char const *answer;  /* to a message that was queued; NULL: the default */
+  char const *refusal; /* why this transaction takes no recipient; or NULL */
+  bool seen_queue;     /* this transaction found the queue open, with room */
+  char time[40];
+  char recipient_notes[ENVELOPE_NOTE_BYTES];
+};
+
+/* For the signal handler; everything else gets it as stage->state. */
+static struct sink sink;
+static volatile sig_atomic_t committing;
+static volatile sig_atomic_t answer_due;
+
+/* Log why the writer failed; returns the answer for it. */
+static char const *
+storage_failed(struct stage *stage)
+{
+  struct jobqueue_failure const *failure = &sink.writer.queue.failure;
+  struct log log;
+  stage_log(stage, &log, "storage failed");
+  log_string(&log, "action", failure->action);
+  log_string(&log, "path", failure->path);
+  log_string(&log, "error", strerror(failure->error));
+  log_string(&log, "advice", storage_advice(failure->error));
+  log_write(&log);
+  return storage_answer(failure->error);
+}
+
+/* NULL if there is room for so many more, else the answer. */
+static char const *
+check_cap(struct stage *stage, struct queuecap *cap, uint64_t more)
+{
+  struct sink *self = stage->state;
+  struct jobqueue *queue = &self->writer.queue;
+  bool counts_jobs = cap == &self->jobs;
+  struct log log;
+  int room =
+      queuecap_has_room(cap, counts_jobs ? queue->queue : queue->data, more);
+  if (room == 1)
+    return NULL;
+  if (room == -1) {
+    jobqueue_fail(queue, "count", counts_jobs ? "queue" : "data", "");
+    return storage_failed(stage);
+  }
+  stage_log(stage, &log, "queue full");
+  log_string(&log, "cap", counts_jobs ? "jobs" : "bytes");
+  log_number(&log, "count", cap->count);
+  log_number(&log, "more", more);
+  log_number(&log, "max", cap->most);
+  log_string(&log, "dir", queue->path);
+  log_string(&log, "advice",
+             counts_jobs ? "see that workers run, or raise -j"
+                         : "see that workers run, or raise -s");
+  log_write(&log);
+  return storage_answer(ENOSPC);
+}
+
+static void
+on_client(struct stage *stage)
+{
+  struct sink *self = stage->state;
+  notes_reset(&self->notes);
+}
+
+static bool
+is_reserved(char const *key)
+{
+  static char const *const keys[] = {"ip",        "host",    "helo", "proto",
+                                     "mail_from", "rcpt_to", "note", "time"};
+  for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
+    if (!strcmp(key, keys[i]))
+      return true;
+  return !jobcontrol_is_key(key);
+}
+
+static void
+on_note(struct stage *stage, struct note const *note)
+{
+  struct sink *self = stage->state;
+  enum notes_kind kind =
+      stage->in_transaction ? NOTES_TRANSACTION : NOTES_SESSION;
+  char const *reason;
+  struct log log;
+  /* The loop knows the one; the other is of an earlier sink. */
+  if (!strcmp(note->key, "session") || !strcmp(note->key, "queued"))
+    return;
+  if (is_reserved(note->key))
+    reason = "reserved key";
+  else if (!jobcontrol_is_value(note->value, note->value_bytes))
+    reason = "LF or NUL in the value";
+  else if (!notes_add(&self->notes, kind, note))
+    reason = "too many notes";
+  else
+    return;
+  stage_log(stage, &log, "note left out");
+  log_string(&log, "key", note->key);
+  log_string(&log, "reason", reason);
+  log_write(&log);
+}
+
+static void
+on_mail(struct stage *stage, struct envelope_command const *mail)
+{
+  struct sink *self = stage->state;
+  answer_due = 0;
+  envelope_set_sender(&self->envelope, &mail->address);
+}
+
+/* Whether this transaction can be stored, as far as one can tell now. */
+static char const *
+check_queue(struct stage *stage)
+{
+  struct sink *self = stage->state;
+  char const *refusal = NULL;
+  if (self->seen_queue || self->refusal)
+    return self->refusal;
+  if (jobqueue_ready(&self->writer.queue) == -1)
+    refusal = storage_failed(stage);
+  if (!refusal)
+    refusal = check_cap(stage, &self->jobs, 1);
+  if (!refusal)
+    refusal = check_cap(stage, &self->bytes, 1);
+  self->seen_queue = !refusal;
+  self->refusal = refusal;
+  return refusal;
+}
+
+static void
+on_rcpt(struct stage *stage, struct envelope_command const *rcpt)
+{
+  struct sink *self = stage->state;
+  if (self->note && !envelope_has_note(rcpt, self->note))
+    return;
+  char const *refusal = check_queue(stage);
+  if (refusal)
+    stage_answer(stage, refusal);
+  else if (!envelope_add(&self->envelope, rcpt))
+    stage_answer(stage, "452 4.5.3 too many recipients");
+  else
+    stage_answer(stage, "250 2.1.5 ok");
+}
+
+static void
+on_body(struct stage *stage)
+{
+  struct sink *self = stage->state;
+  if (stage->taken && jobwriter_begin(&self->writer) == -1)
+    stage_answer(stage, storage_failed(stage));
+}
+
+static void
+on_piece(struct stage *stage, char const *bytes, size_t n)
+{
+  struct sink *self = stage->state;
+  if (!stage->taken)
+    return;
+  char const *refusal =
+      check_cap(stage, &self->bytes, self->writer.data_bytes + n);
+  if (refusal) {
+    jobwriter_abandon(&self->writer);
+    stage_answer(stage, refusal);
+  } else if (jobwriter_write(&self->writer, bytes, n) == -1) {
+    stage_answer(stage, storage_failed(stage));
+  }
+}
+
+/* The instant in the job's name, as RFC 3339 has it. */
+static void
+format_time(struct sink *self)
+{
+  struct timespec const *started = &self->writer.started;
+  struct tm utc;
+  size_t n = 0;
+  if (gmtime_r(&started->tv_sec, &utc))
+    n = strftime(self->time, sizeof self->time, "%Y-%m-%dT%H:%M:%S", &utc);
+  snprintf(self->time + n, sizeof self->time - n, ".%06ldZ",
+           started->tv_nsec / 1000);
+}
+
+static void
+add_metadata(struct metadata *metadata, size_t *count, char const *key,
+             char const *value)
+{
+  if (!value || !value[0])
+    return;
+  metadata[(*count)++] = (struct metadata){key, value, strlen(value)};
+}
+
+/* Everything known of this message. Returns the number of lines. */
+static size_t
+collect_metadata(struct stage *stage, struct metadata *metadata)
+{
+  struct sink *self = stage->state;
+  struct client const *client = &stage->client;
+  struct envelope *envelope = &self->envelope;
+  struct metadata line;
+  size_t count = 0;
+  char const *ident =
+      client->login[0] ? client->login : notes_value(&self->notes, "ident");
+  format_time(self);
+  envelope_notes(envelope, self->recipient_notes, sizeof self->recipient_notes);
+  add_metadata(metadata, &count, "ip", client->addr);
+  add_metadata(metadata, &count, "host", client->name);
+  add_metadata(metadata, &count, "ident", ident);
+  add_metadata(metadata, &count, "helo", client->helo);
+  add_metadata(metadata, &count, "proto", client->proto);
+  metadata[count++] =
+      (struct metadata){"mail_from", envelope->sender, envelope->sender_bytes};
+  line.key = "rcpt_to";
+  line.value = envelope_recipients(envelope, &line.value_bytes);
+  metadata[count++] = line;
+  add_metadata(metadata, &count, "note", self->recipient_notes);
+  add_metadata(metadata, &count, "session", stage->session);
+  add_metadata(metadata, &count, "time", self->time);
+  for (size_t i = 0;
+       notes_get(&self->notes, i, &line.key, &line.value, &line.value_bytes);
+       i++)
+    if (strcmp(line.key, "ident"))
+      metadata[count++] = line;
+  return count;
+}
+
+static void
+log_queued(struct stage *stage)
+{
+  struct sink *self = stage->state;
+  struct log log;
+  stage_log(stage, &log, "queued");
+  log_string(&log, "id", self->writer.base);
+  log_string(&log, "dir", self->writer.queue.path);
+  log_number(&log, "bytes", self->writer.data_bytes);
+  log_write(&log);
+}
+
+static void
+on_end(struct stage *stage)
+{
+  static struct metadata metadata[OWN_KEYS + NOTES_MAX];
+  struct sink *self = stage->state;
+  char queued[JOBNAME_BASE_MAX + 32];
+  int exists;
+  if (!stage->taken)
+    return;
+  size_t count = collect_metadata(stage, metadata);
+  committing = 1;
+  answer_due = 1;
+  int result = jobwriter_commit(&self->writer, metadata, count, &exists);
+  committing = 0;
+  if (exists) {
+    queuecap_add(&self->jobs, 1);
+    queuecap_add(&self->bytes, self->writer.data_bytes);
+    log_queued(stage);
+  }
+  if (result == -1) {
+    stage_answer(stage, storage_failed(stage));
+    return;
+  }
+  stage_note(stage, "queued", self->writer.base);
+  if (stage->passed)
+    return;
+  snprintf(queued, sizeof queued, "250 2.6.0 queued as %s", self->writer.base);
+  stage_answer(stage, self->answer ? self->answer : queued);
+}
+
+static void
+on_reset(struct stage *stage)
+{
+  struct sink *self = stage->state;
+  jobwriter_abandon(&self->writer);
+  envelope_reset(&self->envelope);
+  notes_end_transaction(&self->notes);
+  self->seen_queue = false;
+  self->refusal = NULL;
+}
+
+/* A job in hand is removed; but a commit, once begun, is finished, and its
+ * answer gets a second to leave the loop. */
+static void
+on_signal(int number)
+{
+  if (committing || (answer_due && number != SIGALRM)) {
+    alarm(1);
+    return;
+  }
+  jobwriter_abandon(&sink.writer);
+  _exit(EXIT_TEMPORARY);
+}
+
+static void
+catch_signals(void)
+{
+  static int const signals[] = {SIGTERM, SIGINT, SIGHUP, SIGALRM};
+  struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
+  sigset_t none;
+  sigemptyset(&none);
+  sigfillset(&action.sa_mask);
+  for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
+    sigaction(signals[i], &action, NULL);
+  sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+static uint64_t
+number_option(char const *text, uint64_t least, uint64_t most)
+{
+  uint64_t number;
+  if (!uint640_scan(text, &number) || number < least || number > most)
+    strerr_dieusage(EXIT_PERMANENT, USAGE);
+  return number;
+}
+
+static void
+read_options(int argc, char const *const *argv, struct sink *self)
+{
+  subgetopt options = SUBGETOPT_ZERO;
+  char const *host = NULL;
+  uint64_t priority = 50, jobs = 0, bytes = 0;
+  int option;
+  while ((option = subgetopt_r(argc, argv, "n:a:p:j:s:H:", &options)) != -1) {
+    if (option == 'n' && envelope_is_note(options.arg, strlen(options.arg)))
+      self->note = options.arg;
+    else if (option == 'a' &&
+             command_is_answer(options.arg, strlen(options.arg)))
+      self->answer = options.arg;
+    else if (option == 'p')
+      priority = number_option(options.arg, 0, JOBNAME_PRIORITY_MAX);
+    else if (option == 'j')
+      jobs = number_option(options.arg, 1, UINT64_MAX);
+    else if (option == 's')
+      bytes = number_option(options.arg, 1, UINT64_MAX);
+    else if (option == 'H')
+      host = options.arg;
+    else
+      strerr_dieusage(EXIT_PERMANENT, USAGE);
+  }
+  if (argc - options.ind != 1)
+    strerr_dieusage(EXIT_PERMANENT, USAGE);
+  char const *directory = argv[options.ind];
+  queuecap_start(&self->jobs, jobs, queuecap_jobs);
+  queuecap_start(&self->bytes, bytes, queuecap_bytes);
+  if (jobwriter_start(&self->writer, directory, (unsigned int)priority, host) ==
+      -1)
+    strerr_diefusys(EXIT_PERMANENT, "use directory ", directory);
+}
+
+int
+main(int argc, char const *const *argv)
+{
+  static struct stage_handlers const handlers = {.client = on_client,
+                                                 .note = on_note,
+                                                 .mail = on_mail,
+                                                 .rcpt = on_rcpt,
+                                                 .body = on_body,
+                                                 .piece = on_piece,
+                                                 .end = on_end,
+                                                 .reset = on_reset};
+  process_begin("deliver-dirqueue");
+  read_options(argc, argv, &sink);
+  envelope_reset(&sink.envelope);
+  notes_reset(&sink.notes);
+  catch_signals();
+  int result = stage_run(&handlers, &sink);
+  jobwriter_abandon(&sink.writer);
+  return result;
+}

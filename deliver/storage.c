@@ -1,0 +1,43 @@
+#include "deliver/storage.h"
+
+#include <errno.h>
+
+char const *
+storage_advice(int error)
+{
+  switch (error) {
+  case ENOENT:
+    return "make the directory, or correct its path";
+  case EACCES:
+  case EPERM:
+    return "let the user of this program write there";
+  case ENOSPC:
+    return "free space or inodes on this file system";
+  case EDQUOT:
+    return "raise the quota of this user, or free space";
+  case EFBIG:
+    return "raise the limit on file size (softlimit -f)";
+  case EMFILE:
+    return "raise the limit on open files (softlimit -o)";
+  case ENFILE:
+    return "raise fs.file-max";
+  case EROFS:
+    return "mount the file system read-write";
+  case ENOTDIR:
+  case ELOOP:
+    return "remove what stands there in place of a directory";
+  case EXDEV:
+  case EMLINK:
+    return "keep all of the queue on one file system with hard links";
+  default:
+    return "look for trouble of this file system in the kernel's log";
+  }
+}
+
+char const *
+storage_answer(int error)
+{
+  if (error == ENOSPC || error == EDQUOT || error == EFBIG)
+    return "452 4.3.1 insufficient system storage, try again later";
+  return "451 4.3.0 unable to store the message, try again later";
+}

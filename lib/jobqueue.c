@@ -1,0 +1,181 @@
+#include "lib/jobqueue.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <skalibs/djbunix.h>
+
+#define DIRECTORY (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+
+int
+jobqueue_fail(struct jobqueue *queue, char const *action, char const *directory,
+              char const *file)
+{
+  struct jobqueue_failure *failure = &queue->failure;
+  failure->action = action;
+  failure->error = errno;
+  int n =
+      snprintf(failure->path, sizeof failure->path, "%s%s%s%s%s",
+               queue->path[0] ? queue->path : queue->name,
+               directory[0] ? "/" : "", directory, file[0] ? "/" : "", file);
+  if (n < 0)
+    failure->path[0] = 0;
+  errno = failure->error;
+  return -1;
+}
+
+int
+jobqueue_start(struct jobqueue *queue, char const *name)
+{
+  queue->name = name;
+  queue->path[0] = 0;
+  queue->failure.action = "open";
+  queue->failure.path[0] = 0;
+  queue->root = queue->tmp = queue->data = queue->queue = -1;
+  if (!name[0] || strchr(name, '\n')) {
+    errno = EINVAL;
+    return -1;
+  }
+  if (strlen(name) > JOBQUEUE_PATH_MAX) {
+    errno = ENAMETOOLONG;
+    return -1;
+  }
+  snprintf(queue->watched, sizeof queue->watched, "%s/queue", name);
+  return 0;
+}
+
+static void
+close_one(int *fd)
+{
+  if (*fd >= 0)
+    fd_close(*fd);
+  *fd = -1;
+}
+
+void
+jobqueue_close(struct jobqueue *queue)
+{
+  close_one(&queue->root);
+  close_one(&queue->tmp);
+  close_one(&queue->data);
+  close_one(&queue->queue);
+  queue->path[0] = 0;
+}
+
+/* Open a directory in parent, or make it and see that its name is on disk. */
+static int
+open_or_make(int parent, char const *name)
+{
+  int fd = openat(parent, name, DIRECTORY);
+  if (fd >= 0 || errno != ENOENT)
+    return fd;
+  if (mkdirat(parent, name, 0777) == -1 && errno != EEXIST)
+    return -1;
+  if (fd_sync(parent) == -1)
+    return -1;
+  return openat(parent, name, DIRECTORY);
+}
+
+static int
+open_part(struct jobqueue *queue, int *fd, char const *name)
+{
+  close_one(fd);
+  *fd = open_or_make(queue->root, name);
+  return *fd >= 0 ? 0 : jobqueue_fail(queue, "open", name, "");
+}
+
+int
+jobqueue_renew_tmp(struct jobqueue *queue)
+{
+  return open_part(queue, &queue->tmp, "tmp");
+}
+
+int
+jobqueue_renew_queue(struct jobqueue *queue)
+{
+  struct stat status;
+  if (open_part(queue, &queue->queue, "queue") == -1)
+    return -1;
+  if (fstat(queue->queue, &status) == -1)
+    return jobqueue_fail(queue, "open", "queue", "");
+  queue->device = status.st_dev;
+  queue->inode = status.st_ino;
+  return 0;
+}
+
+static int
+open_root(struct jobqueue *queue)
+{
+  char path[PATH_MAX];
+  if (!realpath(queue->name, path))
+    return jobqueue_fail(queue, "open", "", "");
+  if (strlen(path) > JOBQUEUE_PATH_MAX || strchr(path, '\n')) {
+    errno = strchr(path, '\n') ? EINVAL : ENAMETOOLONG;
+    return jobqueue_fail(queue, "open", "", "");
+  }
+  memcpy(queue->path, path, strlen(path) + 1);
+  queue->root = open(queue->path, DIRECTORY);
+  return queue->root >= 0 ? 0 : jobqueue_fail(queue, "open", "", "");
+}
+
+/* The enqueuer has no use for active; that it is there spares workers of other
+ * users the right to make directories. */
+static int
+make_active(struct jobqueue *queue)
+{
+  int fd = -1;
+  if (open_part(queue, &fd, "active") == -1)
+    return -1;
+  close_one(&fd);
+  return 0;
+}
+
+int
+jobqueue_ready(struct jobqueue *queue)
+{
+  struct stat status;
+  if (queue->root >= 0 && stat(queue->watched, &status) == 0 &&
+      status.st_dev == queue->device && status.st_ino == queue->inode)
+    return 0;
+  jobqueue_close(queue);
+  if (open_root(queue) == 0 && jobqueue_renew_tmp(queue) == 0 &&
+      open_part(queue, &queue->data, "data") == 0 && make_active(queue) == 0 &&
+      jobqueue_renew_queue(queue) == 0)
+    return 0;
+  int error = errno;
+  jobqueue_close(queue);
+  errno = error;
+  return -1;
+}
+
+static int
+open_leaf(int data, char const *first, char const *second)
+{
+  int parent = open_or_make(data, first);
+  if (parent == -1)
+    return -1;
+  int fd = open_or_make(parent, second);
+  fd_close(parent);
+  return fd;
+}
+
+int
+jobqueue_leaf(struct jobqueue *queue, char const *data_path)
+{
+  char first[2] = {data_path[5], 0};
+  char second[2] = {data_path[7], 0};
+  int fd = open_leaf(queue->data, first, second);
+  if (fd == -1 && errno == ENOENT) { /* data itself was removed */
+    if (open_part(queue, &queue->data, "data") == -1)
+      return -1;
+    fd = open_leaf(queue->data, first, second);
+  }
+  return fd >= 0 ? fd
+                 : jobqueue_fail(queue, "open the directory of", data_path, "");
+}

@@ -1,0 +1,60 @@
+/*
+ * The directories of one directory queue, found once and kept open;
+ * trapline-queue(5).
+ *
+ * On failure functions return -1, leave errno, and failure says what was not
+ * possible, so that the caller can log "unable to <action> <path>".
+ */
+#ifndef TRAPLINE_LIB_JOBQUEUE_H
+#define TRAPLINE_LIB_JOBQUEUE_H
+
+#include <sys/types.h>
+
+#define JOBQUEUE_PATH_MAX 3900 /* bytes in the queue's absolute path */
+#define JOBQUEUE_FILE_MAX 4095 /* bytes in the path of a file in it */
+
+struct jobqueue_failure {
+  char const *action; /* "open", "create", "sync"... */
+  int error;          /* errno */
+  char path[JOBQUEUE_FILE_MAX + 1];
+};
+
+struct jobqueue {
+  char const *name;                    /* as it was given */
+  char path[JOBQUEUE_PATH_MAX + 1];    /* absolute, links resolved */
+  char watched[JOBQUEUE_FILE_MAX + 1]; /* name/queue */
+  int root, tmp, data, queue;          /* descriptors; all -1 when closed */
+  dev_t device;                        /* of queue/ */
+  ino_t inode;
+  struct jobqueue_failure failure;
+};
+
+/* Nothing is opened yet. name is kept, not copied. 0, or -1 with ENAMETOOLONG,
+ * or with EINVAL if it is empty or holds a LF. */
+int jobqueue_start(struct jobqueue *queue, char const *name);
+
+/*
+ * See that the queue is open and still the one that its name leads to; open it
+ * anew if not. Costs one stat when it is. The directory itself must exist;
+ * tmp, data, queue and active in it are made where they are missing. On failure
+ * it is closed.
+ */
+int jobqueue_ready(struct jobqueue *queue);
+
+void jobqueue_close(struct jobqueue *queue);
+
+/* Open the directory for a data path ("data/H1/H2/NAME"), making it where it is
+ * missing, each new name in it on disk. Returns a descriptor, the caller's, or
+ * -1. */
+int jobqueue_leaf(struct jobqueue *queue, char const *data_path);
+
+/* Open tmp or queue anew, or make it, because it was removed. 0 or -1. */
+int jobqueue_renew_tmp(struct jobqueue *queue);
+int jobqueue_renew_queue(struct jobqueue *queue);
+
+/* Note a failure for the log: errno, what was tried, and the file's path below
+ * the queue, in two parts (the second may be empty). Returns -1. */
+int jobqueue_fail(struct jobqueue *queue, char const *action,
+                  char const *directory, char const *file);
+
+#endif
