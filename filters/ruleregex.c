@@ -1,0 +1,75 @@
+#include "filters/ruleregex.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+/* Bytes are matched, whatever a pattern says: PCRE2_NEVER_UTF. */
+#define OPTIONS (PCRE2_CASELESS | PCRE2_NEVER_UTF)
+
+pcre2_code *
+ruleregex_compile(char const *pattern, size_t n, char *problem)
+{
+  int error;
+  PCRE2_SIZE offset;
+  PCRE2_UCHAR text[RULEREGEX_PROBLEM_MAX - 40];
+  pcre2_code *code =
+      pcre2_compile((PCRE2_SPTR)pattern, n, OPTIONS, &error, &offset, NULL);
+  if (code)
+    return code;
+  pcre2_get_error_message(error, text, sizeof text);
+  snprintf(problem, RULEREGEX_PROBLEM_MAX, "%s at offset %zu",
+           (char const *)text, (size_t)offset);
+  return NULL;
+}
+
+int
+ruleregex_init(struct ruleregex *regex)
+{
+  regex->data = pcre2_match_data_create(1, NULL);
+  regex->context = pcre2_match_context_create(NULL);
+  if (!regex->data || !regex->context) {
+    ruleregex_free(regex);
+    errno = ENOMEM;
+    return 0;
+  }
+  pcre2_set_match_limit(regex->context, RULEREGEX_MATCH_LIMIT);
+  pcre2_set_depth_limit(regex->context, RULEREGEX_DEPTH_LIMIT);
+  pcre2_set_heap_limit(regex->context, RULEREGEX_HEAP_LIMIT);
+  return 1;
+}
+
+void
+ruleregex_free(struct ruleregex *regex)
+{
+  pcre2_match_data_free(regex->data);
+  pcre2_match_context_free(regex->context);
+}
+
+int
+ruleregex_match(struct ruleregex *regex, pcre2_code const *code,
+                char const *subject, size_t n, char const **problem)
+{
+  int r = pcre2_match(code, (PCRE2_SPTR)subject, n, 0, 0, regex->data,
+                      regex->context);
+  if (r >= 0)
+    return 1;
+  switch (r) {
+  case PCRE2_ERROR_NOMATCH:
+    return 0;
+  case PCRE2_ERROR_MATCHLIMIT:
+    *problem = "match limit";
+    return -1;
+  case PCRE2_ERROR_DEPTHLIMIT:
+    *problem = "depth limit";
+    return -1;
+  case PCRE2_ERROR_HEAPLIMIT:
+    *problem = "heap limit";
+    return -1;
+  case PCRE2_ERROR_RECURSELOOP:
+    *problem = "endless recursion";
+    return -1;
+  default:
+    *problem = "out of memory";
+    return -1;
+  }
+}
