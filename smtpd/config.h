@@ -1,0 +1,39 @@
+/* What trap-smtpd reads from its control directory and command line. */
+#ifndef TRAPLINE_SMTPD_CONFIG_H
+#define TRAPLINE_SMTPD_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define CONFIG_STAGES_MAX 32 /* SPAWN_MAX */
+#define CONFIG_WORDS_MAX 512 /* of all stages, the closing NULLs counted */
+
+struct config {
+  char me[256];
+  char greeting[256];
+  uint64_t data_bytes;     /* a message, as stored; 0: no limit */
+  uint64_t recipients_max; /* accepted in one transaction */
+  uint64_t line_bytes;     /* a command with its line end */
+  uint64_t junk_max;       /* commands that get nowhere, in a row */
+  uint64_t idle_s;         /* the client says nothing, or takes nothing */
+  uint64_t session_s;      /* the whole connection */
+  uint64_t bytes_per_s;    /* least average rate of a body; 0: no limit */
+  uint64_t pipeline_s;     /* the pipeline's time for one answer */
+  bool strict;             /* addresses by the letter of RFC 5321 */
+  size_t stages;           /* at least 1 */
+  char **stage[CONFIG_STAGES_MAX]; /* each an argument vector */
+};
+
+/* Room for a command line of any allowed line_bytes. */
+#define CONFIG_LINE_MAX 6000
+
+/*
+ * Read the control files. command: the pipeline as an argument vector, or
+ * NULL: it is in control/pipeline, one stage a line, words parted by blanks,
+ * a word with blanks in '...' or "...". Returns 1, or 0 with *reason, which
+ * names the file and stays valid.
+ */
+int config_read(struct config *config, char **command, char const **reason);
+
+#endif

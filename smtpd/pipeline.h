@@ -1,0 +1,75 @@
+/*
+ * The pipeline of a session: spawned stages, commands in at the head, answers
+ * out at the tail, in order. Every call polls both ends, so that neither side
+ * can block the other.
+ *
+ * A pipeline that dies, says what is no stream or does not answer in time is
+ * broken: it is logged, what is still expected of it is answered 451, and it
+ * is to be ended; the next transaction starts a new one.
+ */
+#ifndef TRAPLINE_SMTPD_PIPELINE_H
+#define TRAPLINE_SMTPD_PIPELINE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "smtpd/answers.h"
+#include "smtpd/config.h"
+
+#define PIPELINE_EXPECTED_MAX 32 /* commands not yet answered */
+#define PIPELINE_ANSWER_MAX 480  /* bytes; more is cut */
+#define PIPELINE_ID_MAX 127
+#define PIPELINE_OUTPUT_BYTES 8192
+
+enum expected { EXPECT_MAIL, EXPECT_RCPT, EXPECT_LAST, EXPECT_RSET };
+
+struct answer {
+  enum expected expected;
+  bool hangup;
+  char text[PIPELINE_ANSWER_MAX + 1]; /* "ddd text", printable ASCII */
+};
+
+struct pipeline {
+  struct config const *config;
+  char const *session; /* for log lines */
+  bool running;
+  bool broken;
+  int head, tail;
+  pid_t pids[CONFIG_STAGES_MAX];
+  char queued[PIPELINE_ID_MAX + 1]; /* XNOTE queued= of this transaction */
+  struct answers answers;
+  size_t output_used;
+  char output[PIPELINE_OUTPUT_BYTES];
+  /* A ring: first answered ones, then those still expected. */
+  size_t first, answered, expected;
+  struct answer ring[PIPELINE_EXPECTED_MAX];
+};
+
+void pipeline_init(struct pipeline *pipeline, struct config const *config,
+                   char const *session);
+
+/* Start the stages. 1, or 0 if one cannot be started: logged, nothing runs. */
+int pipeline_start(struct pipeline *pipeline);
+
+/* Hand over bytes; what is small is gathered until pipeline_flush(). */
+void pipeline_put(struct pipeline *pipeline, char const *bytes, size_t n);
+
+/* A command was put whose answer is to be taken with pipeline_answer(). */
+void pipeline_expect(struct pipeline *pipeline, enum expected expected);
+
+/* How many answers are still to be taken. */
+size_t pipeline_pending(struct pipeline const *pipeline);
+
+void pipeline_flush(struct pipeline *pipeline);
+
+/* Wait for the oldest answer that is still to be taken (flushes first). Valid
+ * until the next call. That of EXPECT_RSET is empty. */
+struct answer const *pipeline_answer(struct pipeline *pipeline);
+
+/* Close both ends and wait for the stages; those that do not end by
+ * themselves are ended. Logs a stage that failed. */
+void pipeline_end(struct pipeline *pipeline);
+
+#endif

@@ -1,0 +1,343 @@
+#include "smtpd/session.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#include "smtpd/smtp.h"
+#include "smtpd/ucspi.h"
+
+void
+session_log(struct session const *session, struct log *log, char const *event)
+{
+  log_start(log, event);
+  log_string(log, "session", session->id);
+  log_string(log, "ip", session->client.addr);
+  log_string(log, "host", session->client.name);
+  log_string(log, "helo", session->client.helo);
+}
+
+void
+session_end_transaction(struct session *session)
+{
+  session->seen_mail = false;
+  session->in_bdat = false;
+  session->accepted = 0;
+  session->refused = 0;
+  session->undecided = 0;
+  session->pipeline.queued[0] = 0;
+}
+
+void
+session_hang_up(struct session *session, char const *why, char const *reply)
+{
+  if (session->why)
+    return;
+  if (reply)
+    wire_say(&session->wire, reply);
+  session->why = why;
+}
+
+void
+session_say_answer(struct session *session, struct answer const *answer)
+{
+  char reply[WIRE_REPLY_MAX];
+  smtp_enhance(answer->text, reply, sizeof reply);
+  if (answer->hangup)
+    session_hang_up(session, "verdict", reply);
+  else
+    wire_say(&session->wire, reply);
+}
+
+static void
+take_answer(struct session *session, struct answer const *answer)
+{
+  bool positive = answer->text[0] == '2';
+  switch (answer->expected) {
+  case EXPECT_RSET:
+    return;
+  case EXPECT_MAIL:
+    if (!positive)
+      session_end_transaction(session);
+    break;
+  case EXPECT_RCPT:
+    if (session->undecided)
+      session->undecided--;
+    if (positive) {
+      session->accepted++;
+      session->recipients++;
+    } else {
+      session->refused++;
+      session->refusals++;
+    }
+    break;
+  case EXPECT_LAST:
+    break;
+  }
+  if (!session->why)
+    session_say_answer(session, answer);
+}
+
+void
+session_settle(struct session *session)
+{
+  while (pipeline_pending(&session->pipeline))
+    take_answer(session, pipeline_answer(&session->pipeline));
+}
+
+void
+session_say(struct session *session, char const *reply)
+{
+  session_settle(session);
+  if (!session->why)
+    wire_say(&session->wire, reply);
+}
+
+void
+session_say_junk(struct session *session, char const *reply)
+{
+  session_settle(session);
+  if (++session->junk < session->config->junk_max)
+    session_say(session, reply);
+  else
+    session_hang_up(session, "junk", "421 4.7.0 Too many errors, closing");
+}
+
+void
+session_reset(struct session *session)
+{
+  session_settle(session);
+  if (session->seen_mail && !session->pipeline.broken) {
+    pipeline_put(&session->pipeline, "RSET\n", 5);
+    pipeline_expect(&session->pipeline, EXPECT_RSET);
+    session_settle(session);
+  }
+  session_end_transaction(session);
+}
+
+static void
+say_features(struct session *session)
+{
+  char line[sizeof "250-" + sizeof session->config->me];
+  snprintf(line, sizeof line, "250-%s", session->config->me);
+  session_say(session, line);
+  session_say(session, "250-PIPELINING");
+  snprintf(line, sizeof line, "250-SIZE %llu",
+           (unsigned long long)session->config->data_bytes);
+  session_say(session, line);
+  session_say(session, "250-ENHANCEDSTATUSCODES");
+  session_say(session, "250-8BITMIME");
+  session_say(session, "250-SMTPUTF8");
+  session_say(session, "250 CHUNKING");
+}
+
+static void
+do_helo(struct session *session, enum smtp_verb verb, char const *argument,
+        size_t n)
+{
+  char line[sizeof "250 " + sizeof session->config->me];
+  char *helo = session->client.helo;
+  if (!n) {
+    session_say_junk(session, verb == SMTP_EHLO
+                                  ? "501 5.5.4 Syntax: EHLO hostname"
+                                  : "501 5.5.4 Syntax: HELO hostname");
+    return;
+  }
+  session_reset(session);
+  if (n > CLIENT_VALUE_MAX)
+    n = CLIENT_VALUE_MAX;
+  for (size_t i = 0; i < n; i++)
+    helo[i] = (char)(argument[i] == '\t' ? ' ' : argument[i]);
+  helo[n] = 0;
+  strcpy(session->client.proto, verb == SMTP_EHLO ? "ESMTP" : "SMTP");
+  session->said_client = false;
+  if (verb == SMTP_EHLO) {
+    say_features(session);
+    return;
+  }
+  snprintf(line, sizeof line, "250 %s", session->config->me);
+  session_say(session, line);
+}
+
+/* Commands that change nothing but the count of those. */
+static void
+do_idle_command(struct session *session, enum smtp_verb verb)
+{
+  switch (verb) {
+  case SMTP_NOOP:
+    session_say_junk(session, "250 2.0.0 Ok");
+    break;
+  case SMTP_VRFY:
+    session_say_junk(session, "252 2.0.0 Cannot VRFY user");
+    break;
+  case SMTP_HELP:
+    session_say_junk(session, "214 2.0.0 See RFC 5321");
+    break;
+  case SMTP_EXPN:
+  case SMTP_ETRN:
+  case SMTP_TURN:
+    session_say_junk(session, "502 5.5.1 Command not implemented");
+    break;
+  case SMTP_INVALID:
+    session_say_junk(session, "500 5.5.2 Invalid character in command");
+    break;
+  default:
+    session_say_junk(session, "500 5.5.2 Command not recognized");
+    break;
+  }
+}
+
+static void
+do_rset(struct session *session)
+{
+  bool useful = session->seen_mail;
+  session_reset(session);
+  if (useful)
+    session_say(session, "250 2.0.0 Ok");
+  else
+    session_say_junk(session, "250 2.0.0 Ok");
+}
+
+static void
+do_quit(struct session *session)
+{
+  session_settle(session);
+  session_hang_up(session, "quit", "221 2.0.0 Bye");
+}
+
+static void
+do_command(struct session *session, char const *line, size_t n)
+{
+  size_t rest, argument_bytes;
+  enum smtp_verb verb = smtp_verb(line, n, &rest, &argument_bytes);
+  char const *argument = line + rest;
+  session->commands++;
+  switch (verb) {
+  case SMTP_HELO:
+  case SMTP_EHLO:
+    do_helo(session, verb, argument, argument_bytes);
+    break;
+  case SMTP_MAIL:
+    transaction_mail(session, argument, argument_bytes);
+    break;
+  case SMTP_RCPT:
+    transaction_rcpt(session, argument, argument_bytes);
+    break;
+  case SMTP_DATA:
+    message_data(session, argument_bytes);
+    break;
+  case SMTP_BDAT:
+    message_bdat(session, argument, argument_bytes);
+    break;
+  case SMTP_RSET:
+    do_rset(session);
+    break;
+  case SMTP_QUIT:
+    do_quit(session);
+    break;
+  case SMTP_HTTP:
+    session_settle(session);
+    session_hang_up(session, "http", "421 4.7.0 Closing connection");
+    break;
+  default:
+    do_idle_command(session, verb);
+    break;
+  }
+}
+
+/* The connection failed or was given up: the last words, and the reason. */
+static void
+lose(struct session *session)
+{
+  switch (session->wire.status) {
+  case WIRE_OPEN:
+    break;
+  case WIRE_EOF:
+    session_hang_up(session, "eof", NULL);
+    break;
+  case WIRE_ERROR:
+    session_hang_up(session, "reset", NULL);
+    break;
+  case WIRE_IDLE:
+    session_hang_up(session, "timeout", "421 4.4.2 Timeout, closing");
+    break;
+  case WIRE_EXPIRED:
+    session_hang_up(session, "expired", "421 4.4.2 Timeout, closing");
+    break;
+  case WIRE_TERMINATED:
+    session_hang_up(session, "terminated", "421 4.3.2 Service shutting down");
+    break;
+  }
+}
+
+static void
+serve(struct session *session)
+{
+  while (!session->why) {
+    char *line;
+    size_t n;
+    if (!wire_has_line(&session->wire))
+      session_settle(session);
+    if (session->why)
+      break;
+    switch (wire_line(&session->wire, &line, &n)) {
+    case WIRE_LINE:
+      do_command(session, line, n);
+      break;
+    case WIRE_LINE_TOO_LONG:
+      session_say_junk(session, "500 5.5.2 Line too long");
+      break;
+    case WIRE_LINE_TLS:
+      session_settle(session);
+      session_hang_up(session, "tls", NULL);
+      break;
+    case WIRE_LINE_FAILED:
+      break;
+    }
+    if (session->wire.status != WIRE_OPEN) {
+      session_settle(session);
+      lose(session);
+    }
+  }
+}
+
+static void
+log_end(struct session const *session)
+{
+  struct log log;
+  session_log(session, &log, "end");
+  log_string(&log, "why", session->why);
+  log_number(&log, "messages", session->messages);
+  log_number(&log, "rcpt", session->recipients);
+  log_number(&log, "refused", session->refusals);
+  log_number(&log, "commands", session->commands);
+  log_number(&log, "bytes", session->wire.bytes_read);
+  log_seconds(&log, "seconds", (uint64_t)(wire_now_ms() - session->started_ms));
+  log_write(&log);
+}
+
+void
+session_run(struct session *session, struct config const *config)
+{
+  struct timeval now;
+  char line[sizeof "220 " + sizeof config->greeting];
+  gettimeofday(&now, NULL);
+  snprintf(session->id, sizeof session->id, "%lld.%06ld.%ld",
+           (long long)now.tv_sec, (long)now.tv_usec, (long)getpid());
+  session->config = config;
+  wire_init(&session->wire, 0, 1, (int64_t)config->session_s * 1000);
+  session->wire.idle_ms = (int64_t)config->idle_s * 1000;
+  session->wire.line_max = config->line_bytes;
+  session->started_ms = wire_now_ms();
+  pipeline_init(&session->pipeline, config, session->id);
+  ucspi_client(&session->client);
+  strcpy(session->client.proto, "SMTP");
+  snprintf(line, sizeof line, "220 %s", config->greeting);
+  wire_say(&session->wire, line);
+  serve(session);
+  wire_close(&session->wire, strcmp(session->why, "quit") != 0 ||
+                                 wire_has_input(&session->wire));
+  log_end(session);
+  pipeline_end(&session->pipeline);
+}

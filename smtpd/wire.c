@@ -1,0 +1,229 @@
+#include "smtpd/wire.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <skalibs/allreadwrite.h>
+#include <skalibs/sig.h>
+
+#define TLS_HANDSHAKE 0x16 /* RFC 8446 section 5.1 */
+#define LINGER_MS 1000
+#define LINGER_BYTES 1048576
+
+/* Set by SIGTERM, which is blocked but in the wait for a command. */
+static volatile sig_atomic_t terminated;
+
+static void
+note_termination(int signal)
+{
+  (void)signal;
+  terminated = 1;
+}
+
+int64_t
+wire_now_ms(void)
+{
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+void
+wire_init(struct wire *wire, int in, int out, int64_t session_ms)
+{
+  wire->in = in;
+  wire->out = out;
+  wire->status = WIRE_OPEN;
+  wire->expires_ms = wire_now_ms() + session_ms;
+  wire->bytes_read = 0;
+  wire->begin = wire->end = 0;
+  wire->output_used = 0;
+  sig_block(SIGTERM);
+  sig_catch(SIGTERM, note_termination);
+}
+
+static int
+failed(struct wire *wire, enum wire_status status)
+{
+  if (wire->status == WIRE_OPEN)
+    wire->status = status;
+  return 0;
+}
+
+/* Wait until fd is ready, at most until deadline. 1 or 0. */
+static int
+wait_for(struct wire *wire, struct pollfd *fd, int64_t deadline, bool command)
+{
+  sigset_t open_signals;
+  sigemptyset(&open_signals);
+  while (wire->status == WIRE_OPEN) {
+    int64_t now = wire_now_ms();
+    int64_t until = deadline < wire->expires_ms ? deadline : wire->expires_ms;
+    if (command && terminated)
+      return failed(wire, WIRE_TERMINATED);
+    if (now >= wire->expires_ms)
+      return failed(wire, WIRE_EXPIRED);
+    if (now >= until)
+      return failed(wire, WIRE_IDLE);
+    struct timespec left = {(until - now) / 1000,
+                            (until - now) % 1000 * 1000000};
+    int r = ppoll(fd, 1, &left, command ? &open_signals : NULL);
+    if (r > 0)
+      return 1;
+    if (r < 0 && errno != EINTR)
+      return failed(wire, WIRE_ERROR);
+  }
+  return 0;
+}
+
+int
+wire_flush(struct wire *wire)
+{
+  size_t sent = 0;
+  int64_t deadline = wire->output_used ? wire_now_ms() + wire->idle_ms : 0;
+  while (sent < wire->output_used && wire->status == WIRE_OPEN) {
+    char const *bytes = wire->output + sent;
+    size_t n = wire->output_used - sent;
+    ssize_t r = send(wire->out, bytes, n, MSG_DONTWAIT | MSG_NOSIGNAL);
+    struct pollfd fd = {wire->out, POLLOUT, 0};
+    if (r < 0 && errno == ENOTSOCK && wait_for(wire, &fd, deadline, false))
+      r = fd_write(wire->out, bytes, n);
+    if (r >= 0)
+      sent += (size_t)r;
+    else if (errno == EAGAIN)
+      wait_for(wire, &fd, deadline, false);
+    else if (errno != EINTR)
+      failed(wire, WIRE_ERROR);
+  }
+  wire->output_used = 0;
+  return wire->status == WIRE_OPEN;
+}
+
+/* Read once more, what was said sent before. 1 or 0. */
+static int
+fill(struct wire *wire, int64_t deadline, bool command)
+{
+  struct pollfd fd = {wire->in, POLLIN, 0};
+  if (!wire_flush(wire))
+    return 0;
+  if (wire->begin == wire->end)
+    wire->begin = wire->end = 0;
+  if (wire->end == sizeof wire->input) {
+    memmove(wire->input, wire->input + wire->begin, wire->end - wire->begin);
+    wire->end -= wire->begin;
+    wire->begin = 0;
+  }
+  if (!wait_for(wire, &fd, deadline, command))
+    return 0;
+  ssize_t r = fd_read(wire->in, wire->input + wire->end,
+                      sizeof wire->input - wire->end);
+  if (r <= 0)
+    return failed(wire, r ? WIRE_ERROR : WIRE_EOF);
+  wire->end += (size_t)r;
+  wire->bytes_read += (uint64_t)r;
+  return 1;
+}
+
+bool
+wire_has_line(struct wire const *wire)
+{
+  return memchr(wire->input + wire->begin, '\n', wire->end - wire->begin) !=
+         NULL;
+}
+
+enum wire_line
+wire_line(struct wire *wire, char **line, size_t *n)
+{
+  int64_t deadline = wire_now_ms() + wire->idle_ms;
+  bool too_long = false;
+  for (;;) {
+    char *from = wire->input + wire->begin;
+    size_t have = wire->end - wire->begin;
+    char *lf = memchr(from, '\n', have);
+    size_t length = lf ? (size_t)(lf - from) + 1 : have;
+    if (have && *from == TLS_HANDSHAKE && !too_long)
+      return WIRE_LINE_TLS;
+    if (lf && terminated && failed(wire, WIRE_TERMINATED) == 0)
+      return WIRE_LINE_FAILED;
+    if (length > wire->line_max)
+      too_long = true;
+    if (lf) {
+      wire_take(wire, length);
+      *line = from;
+      *n = length - 1 - (length > 1 && from[length - 2] == '\r');
+      return too_long ? WIRE_LINE_TOO_LONG : WIRE_LINE;
+    }
+    if (too_long)
+      wire_take(wire, have);
+    if (!fill(wire, deadline, true))
+      return WIRE_LINE_FAILED;
+  }
+}
+
+bool
+wire_has_input(struct wire const *wire)
+{
+  return wire->begin != wire->end;
+}
+
+size_t
+wire_piece(struct wire *wire, char const **bytes)
+{
+  int64_t deadline = wire_now_ms() + wire->idle_ms;
+  if (wire->begin == wire->end && !fill(wire, deadline, false))
+    return 0;
+  *bytes = wire->input + wire->begin;
+  return wire->end - wire->begin;
+}
+
+void
+wire_take(struct wire *wire, size_t n)
+{
+  wire->begin += n;
+}
+
+void
+wire_say(struct wire *wire, char const *text)
+{
+  size_t n = strlen(text);
+  if (n > WIRE_REPLY_MAX - 2)
+    n = WIRE_REPLY_MAX - 2;
+  if (n + 2 > sizeof wire->output - wire->output_used)
+    wire_flush(wire);
+  memcpy(wire->output + wire->output_used, text, n);
+  memcpy(wire->output + wire->output_used + n, "\r\n", 2);
+  wire->output_used += n + 2;
+}
+
+/* A close with input unread makes the kernel send a reset, which can overtake
+ * the last reply: shut down, then read what still comes. */
+void
+wire_close(struct wire *wire, bool linger)
+{
+  int64_t deadline = wire_now_ms() + LINGER_MS;
+  size_t dropped = 0;
+  if (wire->status == WIRE_EOF || wire->status == WIRE_ERROR)
+    wire->output_used = 0;
+  else
+    wire->status = WIRE_OPEN; /* for the last reply */
+  if (wire->expires_ms < deadline)
+    wire->expires_ms = deadline;
+  if (wire->idle_ms > LINGER_MS)
+    wire->idle_ms = LINGER_MS;
+  if (wire_flush(wire) && linger && shutdown(wire->out, SHUT_WR) == 0) {
+    struct pollfd fd = {wire->in, POLLIN, 0};
+    while (dropped < LINGER_BYTES && wait_for(wire, &fd, deadline, false)) {
+      ssize_t r = fd_read(wire->in, wire->input, sizeof wire->input);
+      if (r <= 0)
+        break;
+      dropped += (size_t)r;
+    }
+  }
+  close(wire->in);
+  close(wire->out);
+}

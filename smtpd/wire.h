@@ -1,0 +1,81 @@
+/*
+ * The client's connection: lines and bytes in, replies out, every wait under
+ * a deadline. What was said is sent when more input is needed, so the replies
+ * to the commands of one packet leave in one packet.
+ *
+ * Once a call has failed, the connection is over: status says why, and every
+ * later call fails at once.
+ */
+#ifndef TRAPLINE_SMTPD_WIRE_H
+#define TRAPLINE_SMTPD_WIRE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define WIRE_INPUT_BYTES 65536
+#define WIRE_OUTPUT_BYTES 4096 /* a pipe takes as much in one piece */
+#define WIRE_REPLY_MAX 512     /* RFC 5321 section 4.5.3.1.5 */
+
+enum wire_status {
+  WIRE_OPEN,
+  WIRE_EOF,        /* the client closed it */
+  WIRE_ERROR,      /* reset by peer and the like */
+  WIRE_IDLE,       /* idle_ms passed */
+  WIRE_EXPIRED,    /* session_ms passed */
+  WIRE_TERMINATED, /* SIGTERM, and no command in hand */
+};
+
+struct wire {
+  int in, out;
+  enum wire_status status;
+  int64_t idle_ms;     /* the longest wait for one command or piece */
+  int64_t expires_ms;  /* when the session has to be over */
+  uint64_t bytes_read; /* in all */
+  size_t line_max;     /* bytes in a command line with its end */
+  size_t begin, end;   /* of what was read and not taken yet */
+  size_t output_used;
+  char output[WIRE_OUTPUT_BYTES];
+  char input[WIRE_INPUT_BYTES];
+};
+
+/* Milliseconds of a clock that only goes forward. */
+int64_t wire_now_ms(void);
+
+/* Start on two descriptors (left blocking, for others share them), and take
+ * SIGTERM from here on. session_ms from now. */
+void wire_init(struct wire *wire, int in, int out, int64_t session_ms);
+
+enum wire_line {
+  WIRE_LINE,
+  WIRE_LINE_TOO_LONG, /* it was read to its end and dropped */
+  WIRE_LINE_TLS,      /* no line: a TLS handshake record */
+  WIRE_LINE_FAILED,   /* see status */
+};
+
+/* The next command line, without its CRLF or LF; in the input buffer, valid
+ * until the next call. SIGTERM ends the wait for one. */
+enum wire_line wire_line(struct wire *wire, char **line, size_t *n);
+
+/* Whether a whole line has been read already: the client has sent more. */
+bool wire_has_line(struct wire const *wire);
+
+/* Whether anything was read and not taken. */
+bool wire_has_input(struct wire const *wire);
+
+/* What was read and not taken: waits for at least one byte. Take with
+ * wire_take(). 0 if it failed. */
+size_t wire_piece(struct wire *wire, char const **bytes);
+void wire_take(struct wire *wire, size_t n);
+
+/* Say text, a line without its CRLF, cut to WIRE_REPLY_MAX. */
+void wire_say(struct wire *wire, char const *text);
+
+/* Send what was said. 1 or 0. */
+int wire_flush(struct wire *wire);
+
+/* Send what was said and close. linger: so that the client can read it even if
+ * it sends more than was read; bounded in time and bytes. */
+void wire_close(struct wire *wire, bool linger);
+
+#endif
