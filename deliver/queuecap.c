@@ -136,8 +136,9 @@ queuecap_has_room(struct queuecap *cap, int directory, uint64_t more)
   int64_t counted = monotonic_ns();
   int64_t cost = COST_FACTOR * (counted - now);
   cap->fresh_ns = counted + (cost > SECOND_NS ? cost : SECOND_NS);
-  cap->full_ns = counted + cost;
-  return cap->count <= cap->most - more;
+  room = cap->count <= cap->most - more;
+  cap->full_ns = room ? 0 : counted + cost;
+  return room;
 }
 
 void

@@ -23,9 +23,8 @@
 #include "lib/jobname.h"
 #include "lib/jobqueue.h"
 
-#define JOBWRITER_DATA_BUFFER 65536 /* bytes gathered for one write */
-#define JOBWRITER_CONTROL_MAX ((size_t)192 * 1024) /* bytes in a control file  \
-                                                    */
+#define JOBWRITER_DATA_BUFFER 65536  /* bytes gathered for one write */
+#define JOBWRITER_CONTROL_MAX 196608 /* bytes in a control file */
 #define JOBWRITER_HOST_MAX 255
 
 /* What may be on disk of the job in hand. */
