@@ -1,0 +1,250 @@
+#!/usr/bin/env python3
+"""make demo's program: what it shows, what it leaves, how it ends."""
+import atexit
+import glob
+import os
+import pty
+import re
+import shutil
+import signal
+import smtplib
+import socket
+import subprocess
+import tempfile
+import time
+
+BUILD = os.environ.get("BUILD", "build")
+DEADLINE_S = 60
+base = os.path.realpath(tempfile.mkdtemp(prefix="trapline-demo."))
+atexit.register(shutil.rmtree, base, ignore_errors=True)
+count = failed = 0
+
+
+def ok(passed, name, detail=""):
+    global count, failed
+    count += 1
+    print("ok" if passed else "not ok", count, "-", name, flush=True)
+    if not passed:
+        failed += 1
+        for line in str(detail).splitlines():
+            print("#", line)
+
+
+def sanitized():
+    with open(BUILD + "/trap-smtpd", "rb") as f:
+        return b"__asan_init" in f.read()
+
+
+def environment(folder, **more):
+    env = {"DEMO_PORT": "0", **more, "DEMO_DIR": folder}
+    env = {**{k: v for k, v in os.environ.items() if k[:5] != "DEMO_"}, **env}
+    if sanitized():
+        env["DEMO_MEMORY"] = "="
+    return env
+
+
+def run(folder, prefix=(), **more):
+    more.setdefault("DEMO_SECONDS", "1")
+    return subprocess.run([*prefix, "run/demo"], env=environment(folder, **more),
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, text=True,
+                          timeout=DEADLINE_S)
+
+
+def processes(folder):
+    """Whoever works in the folder or has it in his command line, but us."""
+    found = []
+    for proc in glob.glob("/proc/[0-9]*"):
+        if int(proc[6:]) == os.getpid():
+            continue
+        try:
+            cwd = os.readlink(proc + "/cwd")
+            with open(proc + "/cmdline", "rb") as f:
+                command = f.read().decode("latin-1").replace("\0", " ")
+        except OSError:
+            continue
+        if (cwd + "/").startswith(folder + "/") or folder in command:
+            found.append((int(proc[6:]), command))
+    return found
+
+
+def jobs(folder, queue):
+    return [f for _, _, files in os.walk(f"{folder}/{queue}/queue")
+            for f in files if f[0].isdigit()]
+
+
+class Terminal:
+    """The demo on a terminal of its own, serving."""
+
+    def __init__(self, folder):
+        self.output = ""
+        self.pid, self.fd = pty.fork()
+        if self.pid == 0:
+            os.execve("run/demo", ["run/demo"], environment(folder))
+        self.shows = self.wait(r"New log lines follow")
+        port = re.search(r"trap is on 127\.0\.0\.1:(\d+)", self.output)
+        self.port = int(port.group(1)) if port else 0
+
+    def wait(self, pattern):
+        """Read on until the output matches, or ends, or it is too late."""
+        end = time.monotonic() + DEADLINE_S
+        os.set_blocking(self.fd, False)
+        while not re.search(pattern, self.output):
+            try:
+                piece = os.read(self.fd, 65536)
+            except BlockingIOError:
+                if time.monotonic() > end:
+                    return False
+                time.sleep(0.02)
+                continue
+            except OSError:  # nobody has the terminal any more
+                return False
+            self.output += piece.decode("latin-1")
+        return True
+
+    def stalled_client(self):
+        """A session in the middle of a message, open until it is closed."""
+        client = socket.create_connection(("127.0.0.1", self.port))
+        client.sendall(b"EHLO a.example\r\nMAIL FROM:<>\r\n"
+                       b"RCPT TO:<x@trap.example>\r\nDATA\r\n")
+        seen = b""
+        while b"\r\n354" not in seen:
+            piece = client.recv(4096)
+            if not piece:
+                break
+            seen += piece
+        client.sendall(b"Subject: half\r\n")
+        return client
+
+    def exit_code(self):
+        end = time.monotonic() + DEADLINE_S
+        while time.monotonic() < end:
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            if pid:
+                return os.waitstatus_to_exitcode(status)
+            self.drain()
+            time.sleep(0.02)
+        os.kill(self.pid, signal.SIGKILL)
+        return None
+
+    def drain(self):
+        if self.fd is None:
+            return
+        try:
+            self.output += os.read(self.fd, 65536).decode("latin-1")
+        except OSError:
+            pass
+
+
+def whole_run():
+    folder = base + "/whole"
+    for turn in ("first run", "second run"):
+        result = run(folder)
+        out = result.stdout
+        ok(result.returncode == 0, f"{turn}: exit 0", out)
+        ok(len(re.findall(r"<-  250 .*queued as", out)) == 2 and
+           re.search(r"<\*\* 550 5\.1\.1 User not found", out),
+           f"{turn}: two accepted, one refused, as swaks saw it", out)
+        ok([len(jobs(folder, q)) for q in ("incoming", "hamincoming")] ==
+           [1, 1], f"{turn}: one job in each queue", out)
+        for queue, job in [(q, j) for q in ("incoming", "hamincoming")
+                           for j in jobs(folder, q)]:
+            ok(f"the control file of {job}" in out and "QDFN: " in out,
+               f"{turn}: the control file of {queue} is shown", out)
+        ok(re.search(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+ trap-smtpd: ", out,
+                     re.M), f"{turn}: log lines in readable time", out)
+        left = processes(folder)
+        ok(not left, f"{turn}: nothing is left running", left)
+
+
+def busy_port():
+    folder = base + "/busy"
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = str(listener.getsockname()[1])
+        result = run(folder, DEMO_PORT=port)
+    ok(result.returncode == 111 and not os.path.exists(folder),
+       "busy port: exit 111, nothing made", result.stdout)
+    ok(f"demo: fatal: unable to use port {port} of 127.0.0.1: Address already"
+       in result.stdout and len(result.stdout.splitlines()) == 1,
+       "busy port: one line says it", result.stdout)
+
+
+def foreign_folder():
+    folder = base + "/foreign"
+    os.makedirs(folder + "/incoming")
+    result = run(folder)
+    ok(result.returncode == 100 and os.listdir(folder) == ["incoming"],
+       "a folder that is not its own stays as it is, exit 100", result.stdout)
+
+
+def end_on_terminal(name, end):
+    folder = base + "/terminal-" + name.replace(" ", "-")
+    demo = Terminal(folder)
+    ok(demo.shows, f"{name}: it serves", demo.output)
+    with smtplib.SMTP("127.0.0.1", demo.port, timeout=DEADLINE_S) as client:
+        client.sendmail("late@a.example", ["late@trap.example"],
+                        "Subject: late\r\n\r\nlate\r\n")
+    ok(demo.wait(r"follow\.(?s:.*)trap-smtpd: .*late@a\.example"),
+       f"{name}: what comes later is taken and shown", demo.output)
+    with demo.stalled_client():
+        end(demo)
+        code = demo.exit_code()
+    ok(code == 0, f"{name}: exit 0", f"{code}\n{demo.output}")
+    left = processes(folder)
+    ok(not left, f"{name}: nothing is left running, a session in hand or not",
+       left)
+    ok(len(jobs(folder, "incoming")) == 2,
+       f"{name}: what was taken is there, what was not finished is not")
+
+
+def hang_up(demo):
+    os.close(demo.fd)
+    demo.fd = None
+
+
+def who_runs_it():
+    if os.getuid() != 0:
+        ok(True, "the account # SKIP only root has a choice")
+        return
+    hidden = run(base + "/hidden")
+    ok("the trap runs as root" in hidden.stdout,
+       "root, and nobody cannot reach the folder: said", hidden.stdout)
+    with tempfile.TemporaryDirectory(prefix="trapline-demo.") as open_folder:
+        os.chmod(open_folder, 0o755)
+        reachable = subprocess.run(
+            ["setuidgid", "nobody", "test", "-x",
+             os.path.realpath(BUILD) + "/trap-smtpd"], check=False)
+        if reachable.returncode != 0:
+            ok(True, "nobody # SKIP the build is out of nobody's reach")
+            return
+        as_nobody(open_folder + "/root")
+        folder = open_folder + "/nobody"
+        os.mkdir(folder)
+        shutil.chown(folder, "nobody")
+        result = run(folder, prefix=("setuidgid", "nobody"))
+        ok(result.returncode == 0 and not processes(folder),
+           "an ordinary account can do it all", result.stdout)
+
+
+def as_nobody(folder):
+    demo = Terminal(folder)
+    with demo.stalled_client():
+        accounts = {command.split()[0].split("/")[-1]:
+                    os.stat(f"/proc/{pid}").st_uid
+                    for pid, command in processes(folder)}
+        os.write(demo.fd, b"\x03")
+        demo.exit_code()
+    wanted = ("tcpserver", "trap-smtpd", "deliver-dirqueue", "multilog")
+    ok(all(accounts.get(name) not in (0, None) for name in wanted),
+       "under root, what meets the network is not root", accounts)
+
+
+whole_run()
+busy_port()
+foreign_folder()
+end_on_terminal("Ctrl-C", lambda demo: os.write(demo.fd, b"\x03"))
+end_on_terminal("SIGTERM", lambda demo: os.kill(demo.pid, signal.SIGTERM))
+end_on_terminal("lost terminal", hang_up)
+who_runs_it()
+print(f"1..{count}")
+raise SystemExit(failed != 0)
