@@ -64,6 +64,27 @@ test_mailbox(struct address const *address, struct bytes const *wanted,
          "... ended by NUL, with its @ at %zu", at);
 }
 
+/* What stands behind the n bytes must not count. */
+static void
+test_truncated(struct bytes const *path, char const *name)
+{
+  int same = 1;
+  for (size_t n = 0; n <= path->n; n++) {
+    for (enum address_mode mode = ADDRESS_LAX; mode <= ADDRESS_STRICT; mode++) {
+      struct address address[2] = {{0}, {0}};
+      char text[4096];
+      memset(text, '>', sizeof text);
+      memcpy(text, path->text, n);
+      size_t taken = address_parse(path->text, n, mode, &address[0]);
+      same = same && taken == address_parse(text, n, mode, &address[1]);
+      memset(text + n, 'a', sizeof text - n);
+      same = same && taken == address_parse(text, n, mode, &address[1]);
+      same = same && !strcmp(address[0].text, address[1].text);
+    }
+  }
+  tap_ok(same, "%s, cut at every byte", name);
+}
+
 static void
 test_line(char const *line, unsigned int number)
 {
@@ -90,6 +111,7 @@ test_line(char const *line, unsigned int number)
       test_mailbox(&address, mailbox.n ? &mailbox : &text, name);
     }
   }
+  test_truncated(&path, name);
 }
 
 static void
@@ -166,6 +188,18 @@ test_limits(void)
                                          cases[i].mode, &address),
                   cases[i].wanted ? (long long)length : 0, name);
   }
+}
+
+/* Only the postmaster may be without a domain, and the limit holds there. */
+static void
+test_long_bare(void)
+{
+  char text[] = "<lllllllllllllllllllllllllllllllllllllllllllllllllllllllll"
+                "lllllllllllllllllll>";
+  struct address address;
+  tap_is_number(
+      (long long)address_parse(text, sizeof text - 1, ADDRESS_STRICT, &address),
+      0, "a long local part without a domain, strict");
 }
 
 static void
@@ -247,6 +281,7 @@ main(void)
 {
   test_table();
   test_limits();
+  test_long_bare();
   test_long_route();
   test_failure_changes_nothing();
   test_one_mailbox();
