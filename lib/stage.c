@@ -3,26 +3,12 @@
 #include <errno.h>
 #include <string.h>
 
+#include <skalibs/types.h>
+
 #include "lib/exitcode.h"
 #include "lib/log.h"
+#include "lib/stageloop.h"
 #include "lib/stream.h"
-
-#define ANSWER_MAX 500
-#define PARAMETERS_MAX 256 /* bytes added to one RCPT */
-
-struct stage_loop {
-  struct stage_handlers const *handlers;
-  bool seen_rcpt;
-  bool mail_refused;
-  bool in_body;
-  bool refused;   /* answered in body, piece or end */
-  bool sent_body; /* some of the body was passed on */
-  bool queued;    /* an earlier stage committed this message */
-  bool answered;
-  size_t parameter_bytes;
-  char answer[ANSWER_MAX + 2];
-  char parameters[PARAMETERS_MAX];
-};
 
 enum outcome { GO_ON, END, BROKEN };
 
@@ -35,63 +21,6 @@ broken(struct stage *stage, char const *what, char const *line, size_t n)
     log_bytes(&log, "line", line, n);
   log_write(&log);
   return BROKEN;
-}
-
-void
-stage_log(struct stage const *stage, struct log *log, char const *event)
-{
-  log_start(log, event);
-  if (stage->session[0])
-    log_string(log, "session", stage->session);
-}
-
-void
-stage_answer(struct stage *stage, char const *answer)
-{
-  struct stage_loop *loop = stage->loop;
-  size_t n = 0;
-  for (; answer[n] && n < ANSWER_MAX; n++)
-    loop->answer[n] =
-        (char)(answer[n] < 0x20 || answer[n] > 0x7e ? '?' : answer[n]);
-  loop->answer[n] = 0;
-  loop->answered = true;
-}
-
-void
-stage_parameter(struct stage *stage, char const *name, char const *value)
-{
-  struct stage_loop *loop = stage->loop;
-  size_t name_bytes = strlen(name);
-  size_t value_bytes = value ? strlen(value) + 1 : 0;
-  char *p = loop->parameters + loop->parameter_bytes;
-  if (loop->parameter_bytes + 1 + name_bytes + value_bytes > PARAMETERS_MAX)
-    return;
-  *p++ = ' ';
-  memcpy(p, name, name_bytes);
-  p += name_bytes;
-  if (value) {
-    *p++ = '=';
-    memcpy(p, value, value_bytes - 1);
-    p += value_bytes - 1;
-  }
-  loop->parameter_bytes = (size_t)(p - loop->parameters);
-}
-
-void
-stage_write(struct stage *stage, char const *bytes, size_t n)
-{
-  if (!stage->passed || stage->loop->refused || !n)
-    return;
-  stream_put_chunk(n, false);
-  stream_put(bytes, n);
-  stage->loop->sent_body = true;
-}
-
-void
-stage_note(struct stage *stage, char const *key, char const *value)
-{
-  (void)stage;
-  stream_put_note(key, value);
 }
 
 /* Say the answer that a handler gave, or this one. */
@@ -144,6 +73,19 @@ do_xclient(struct stage *stage, char const *line, size_t n, size_t rest)
   return GO_ON;
 }
 
+/* "XNOTE blind=n" counts the stages that do not judge senders. */
+static enum outcome
+pass_blind(struct note const *note)
+{
+  char count[UINT32_FMT];
+  uint32_t n = 0;
+  if (!uint320_scan(note->value, &n))
+    n = 0;
+  count[uint32_fmt(count, n + 1)] = 0;
+  stream_put_note("blind", count);
+  return GO_ON;
+}
+
 static enum outcome
 do_xnote(struct stage *stage, char const *line, size_t n, size_t rest)
 {
@@ -155,6 +97,8 @@ do_xnote(struct stage *stage, char const *line, size_t n, size_t rest)
     memcpy(stage->session, note.value, note.value_bytes + 1);
   if (!strcmp(note.key, "queued") && stage->in_transaction)
     loop->queued = true;
+  if (!strcmp(note.key, "blind") && !loop->handlers->judges_sender)
+    return pass_blind(&note);
   if (loop->handlers->note)
     loop->handlers->note(stage, &note);
   stream_put_line(line, n);

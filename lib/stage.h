@@ -32,8 +32,12 @@ struct stage;
  *
  * body, piece and end are called only while the transaction has a recipient
  * that this stage took (answered 2xx) or passed on.
+ *
+ * A mail handler that refuses needs judges_sender.
  */
 struct stage_handlers {
+  bool judges_sender; /* mail may refuse: a source that knows that no stage
+                         does need not wait for MAIL's answer */
   void (*client)(struct stage *);                    /* XCLIENT */
   void (*note)(struct stage *, struct note const *); /* XNOTE */
   void (*mail)(struct stage *, struct envelope_command const *);
