@@ -135,7 +135,7 @@ test(struct state *state, char const *text)
   }
   int r = find(state, &address);
   if (r < 0)
-    strerr_diefusys(EXIT_TEMPORARY, "read ", state->file);
+    strerr_diefusys(EXIT_TEMPORARY, "read rules from ", state->file);
   if (r)
     printf("%s: %s: %.*s\n", text, place(state, state->hit.number, at),
            (int)state->hit.line_bytes, state->hit.line);
