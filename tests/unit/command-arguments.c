@@ -2,6 +2,7 @@
 #include "tests/unit/tap.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "lib/command.h"
@@ -126,6 +127,7 @@ test_notes(void)
     tap_is_bytes(
         note.value, note.value_bytes, refused ? "value" : cases[i].value,
         strlen(refused ? "value" : cases[i].value), numbered("its value", i));
+    tap_ok(note.value[note.value_bytes] == '\0', "... and its end");
   }
 }
 
@@ -169,8 +171,13 @@ test_truncated(void)
     int same = 1;
     for (size_t n = 0; n <= strlen(lines[i]); n++) {
       char text[128] = "";
+      char *alone = malloc(n + 1);
+      if (!alone)
+        abort();
+      memcpy(alone + 1, lines[i], n);
+      long long wanted = verdict(alone + 1, n);
+      free(alone);
       memcpy(text, lines[i], n);
-      long long wanted = verdict(text, n);
       for (size_t j = 0; j < sizeof behind; j++) {
         memset(text + n, behind[j], sizeof text - n);
         same = same && verdict(text, n) == wanted;
