@@ -6,6 +6,31 @@
 
 #include "filters/ruleregex.h"
 
+static uint64_t
+add_to_sum(uint64_t sum, void const *bytes, size_t n)
+{
+  for (size_t done = 0; done < n; done += 8) {
+    uint64_t word = 0;
+    memcpy(&word, (char const *)bytes + done, n - done < 8 ? n - done : 8);
+    /* Each step is a bijection, so no single change goes unseen. */
+    sum = (sum ^ word) * UINT64_C(0x9e3779b97f4a7c15);
+    sum ^= sum >> 32;
+  }
+  return sum;
+}
+
+uint32_t
+ruleimage_check(uint32_t number, char const *text, size_t n)
+{
+  return (uint32_t)add_to_sum((uint64_t)number << 32 | n, text, n);
+}
+
+uint64_t
+ruleimage_checksum(void const *record, size_t n, unsigned char const *table)
+{
+  return add_to_sum(add_to_sum(n, record, n), table, RULECDB_FIRST);
+}
+
 struct kept_regex {
   struct ruleimage_line line;
   char const *text; /* of the line, in the text */
@@ -105,7 +130,8 @@ add_line(struct making *making, uint32_t number, char const *text, size_t n)
     break;
   }
   text = rule_trim(text, &n);
-  struct ruleimage_line line = {number, (uint32_t)n};
+  struct ruleimage_line line = {number, (uint32_t)n,
+                                ruleimage_check(number, text, n)};
   return rule.kind == RULE_REGEX ? add_regex(making, &rule, text, line)
                                  : add_literal(making, &rule, text, line);
 }
@@ -123,24 +149,6 @@ add_lines(struct making *making, char const *text, size_t n)
     text = stop < end ? stop + 1 : end;
   }
   return 1;
-}
-
-uint64_t
-ruleimage_checksum(void const *record, size_t n, unsigned char const *table)
-{
-  unsigned char const *part[] = {record, table};
-  size_t const bytes[] = {n, RULECDB_FIRST};
-  uint64_t sum = n;
-  for (int i = 0; i < 2; i++)
-    for (size_t done = 0; done < bytes[i]; done += 8) {
-      uint64_t word = 0;
-      size_t left = bytes[i] - done;
-      memcpy(&word, part[i] + done, left < 8 ? left : 8);
-      /* Each step is a bijection, so no single change goes unseen. */
-      sum = (sum ^ word) * UINT64_C(0x9e3779b97f4a7c15);
-      sum ^= sum >> 32;
-    }
-  return sum;
 }
 
 size_t

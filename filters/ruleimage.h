@@ -3,7 +3,7 @@
  * text in memory; rcptcheck-compile(8) writes it to a file.
  *
  * Keys: A and a mailbox, D and a domain (@domain), T and a domain (@.domain).
- * Data: the number of the line (struct ruleimage_line), then the line, trimmed.
+ * Data: a struct ruleimage_line, then the line, trimmed.
  * The record with the empty key is the head: struct ruleimage_head, a struct
  * ruleimage_line for each regex in the order of the file, their lines one
  * behind the other, zeroes up to a multiple of 8, and PCRE2's serialized form
@@ -24,6 +24,7 @@
 struct ruleimage_line {
   uint32_t number;
   uint32_t bytes; /* of the line, which follows */
+  uint32_t check; /* ruleimage_check() */
 };
 
 struct ruleimage_head {
@@ -61,7 +62,11 @@ int ruleimage_make(char const *text, size_t n, struct stat const *status,
 /* What a key begins with, for each kind but RULE_REGEX. */
 char ruleimage_key(enum rule_kind kind);
 
-/* The checksum of a record of n bytes and of a cdb's table of tables. */
+/* The check of a line and its number. */
+uint32_t ruleimage_check(uint32_t number, char const *text, size_t n);
+
+/* The checksum of the head's record, n bytes, and of a cdb's table of tables.
+ */
 uint64_t ruleimage_checksum(void const *record, size_t n,
                             unsigned char const *table);
 

@@ -239,6 +239,7 @@ static int
 look_up(struct search *search, enum rule_kind kind, char const *text, size_t n)
 {
   char key[1 + ADDRESS_MAX];
+  char found[RULE_LINE_MAX];
   struct ruleimage_line line;
   struct ruleset_hit *hit = search->hit;
   struct rulecdb const *database = &search->set->database;
@@ -251,15 +252,17 @@ look_up(struct search *search, enum rule_kind kind, char const *text, size_t n)
     return r < 0 ? -1 : 1;
   errno = EPROTO;
   if (data_bytes < sizeof line ||
-      !rulecdb_read(database, data, &line, sizeof line))
+      !rulecdb_read(database, data, &line, sizeof line) ||
+      line.bytes != data_bytes - sizeof line || line.bytes > RULE_LINE_MAX ||
+      !rulecdb_read(database, data + sizeof line, found, line.bytes))
+    return -1;
+  if (line.check != ruleimage_check(line.number, found, line.bytes))
     return -1;
   if (line.number >= hit->number)
     return 1;
-  if (line.bytes > RULE_LINE_MAX || line.bytes > data_bytes - sizeof line ||
-      !rulecdb_read(database, data + sizeof line, hit->line, line.bytes))
-    return -1;
   hit->number = line.number;
   hit->line_bytes = line.bytes;
+  memcpy(hit->line, found, line.bytes);
   search->kind = kind;
   search->key = text;
   search->key_bytes = n;

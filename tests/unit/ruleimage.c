@@ -103,6 +103,10 @@ test_head(void)
   rulecdb_read(&database, data + sizeof line, bytes, line.bytes);
   tap_is_number(line.number, 1, "its line");
   tap_is_bytes(bytes, line.bytes, "a@b OK", 6, "trimmed");
+  tap_is_number(line.check, ruleimage_check(1, "a@b OK", 6), "its check");
+  tap_ok(line.check != ruleimage_check(2, "a@b OK", 6) &&
+             line.check != ruleimage_check(1, "a@b OJ", 6),
+         "which is another for another line");
   tap_is_number(rulecdb_find(&database, "Dd", 2, &data, &n), 1, "a domain");
   tap_is_number(rulecdb_find(&database, "Te", 2, &data, &n), 1, "a tree");
   rulecdb_free(&maker);

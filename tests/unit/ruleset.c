@@ -221,6 +221,48 @@ test_damage_in_use(void)
   ruleset_free(&set);
 }
 
+/* Every byte of a compiled form changed in two ways. A rule may be hidden
+ * then, but the answer is never another one than the text's else; and under the
+ * sanitizers nothing is read from where it must not be. */
+static void
+test_damage_anywhere(void)
+{
+  static char const rules[] = "a@b OK [note=x]\n/^c/ DENY no\n@d OK\n"
+                              "@.e DENY\n/./ OK\n";
+  static struct {
+    char const *address;
+    long line;
+  } const table[] = {
+      {"a@b", 1}, {"cc@d", 2}, {"x@d", 3}, {"x@f.e", 4}, {"x@y", 5}};
+  long answers[2] = {0};
+  long wrong = 0;
+  write_file(FILE_NAME, rules, sizeof rules - 1);
+  size_t n = compile();
+  char *image = malloc(n);
+  ssize_t got = image ? openreadnclose(FILE_NAME ".cdb", image, n) : -1;
+  tap_ok(got == (ssize_t)n, "a compiled form of %zu bytes", n);
+  for (size_t i = 0; image && i < 2 * n; i++) {
+    char mask = (char)(i % 2 ? 0xff : 0x01);
+    image[i / 2] = (char)(image[i / 2] ^ mask);
+    write_file(FILE_NAME ".cdb", image, n);
+    strcpy(reports, "");
+    if (!ruleset_load(&set, FILE_NAME, &reporter))
+      abort();
+    answers[set.image != NULL]++;
+    for (size_t k = 0; k < sizeof table / sizeof table[0]; k++) {
+      long line = find(table[k].address);
+      wrong += line != table[k].line && line != 5;
+    }
+    ruleset_free(&set);
+    image[i / 2] = (char)(image[i / 2] ^ mask);
+  }
+  free(image);
+  tap_ok(answers[0] > 100 && answers[1] > 100,
+         "used with some changes (%ld), not with others (%ld)", answers[0],
+         answers[1]);
+  tap_is_number(wrong, 0, "no wrong answer");
+}
+
 static void
 test_errors(void)
 {
@@ -270,6 +312,7 @@ main(void)
   test_forms();
   test_refused_forms();
   test_damage_in_use();
+  test_damage_anywhere();
   test_errors();
   test_time_limit();
   unlink(FILE_NAME);
