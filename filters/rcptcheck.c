@@ -127,7 +127,8 @@ test(struct state *state, char const *text)
   struct log log;
   char at[PLACE_MAX];
   size_t n = strlen(text);
-  if (address_parse(text, n, ADDRESS_LAX, &address) != n || !address.length) {
+  size_t parsed = address_parse(text, n, ADDRESS_LAX, &address);
+  if (!parsed || parsed != n || !address.length) {
     log_start(&log, "no address");
     log_string(&log, "text", text);
     log_write(&log);
