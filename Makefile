@@ -4,7 +4,7 @@ PREFIX = /usr/local
 SHARE = $(abspath $(DESTDIR)$(PREFIX))/share/trapline/run
 O = build
 
-smtpd_programs = trap-smtpd
+smtpd_programs = trap-smtpd trap-pool
 filters_programs = rcptcheck rcptcheck-compile received-line
 deliver_programs = deliver-dirqueue
 folders = smtpd filters deliver lib
@@ -77,7 +77,8 @@ demo:
 check:
 	run/deps build run check
 	$(MAKE) all units $O/corpus $O/postfix
-	BUILD=$O prove -j2 --exec '' $(units) $(wildcard tests/e2e/*.t)
+	BUILD=$O PYTHONDONTWRITEBYTECODE=1 prove -j2 --exec '' $(units) \
+	  $(wildcard tests/e2e/*.t)
 lint:
 	run/deps build lint
 	tests/lint

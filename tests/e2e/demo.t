@@ -10,35 +10,22 @@ import signal
 import smtplib
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 
-BUILD = os.environ.get("BUILD", "build")
-DEADLINE_S = 60
+sys.path.insert(0, "tests/e2e/lib")
+from smtptest import (BUILD, DEADLINE_S, SANITIZED,  # noqa: E402
+                      done, ok, skip)
+
 base = os.path.realpath(tempfile.mkdtemp(prefix="trapline-demo."))
 atexit.register(shutil.rmtree, base, ignore_errors=True)
-count = failed = 0
-
-
-def ok(passed, name, detail=""):
-    global count, failed
-    count += 1
-    print("ok" if passed else "not ok", count, "-", name, flush=True)
-    if not passed:
-        failed += 1
-        for line in str(detail).splitlines():
-            print("#", line)
-
-
-def sanitized():
-    with open(BUILD + "/trap-smtpd", "rb") as f:
-        return b"__asan_init" in f.read()
 
 
 def environment(folder, **more):
     env = {"DEMO_PORT": "0", **more, "DEMO_DIR": folder}
     env = {**{k: v for k, v in os.environ.items() if k[:5] != "DEMO_"}, **env}
-    if sanitized():
+    if SANITIZED:
         env["DEMO_MEMORY"] = "="
     return env
 
@@ -204,7 +191,7 @@ def hang_up(demo):
 
 def who_runs_it():
     if os.getuid() != 0:
-        ok(True, "the account # SKIP only root has a choice")
+        skip("the account", "only root has a choice")
         return
     hidden = run(base + "/hidden")
     ok("the trap runs as root" in hidden.stdout,
@@ -213,9 +200,9 @@ def who_runs_it():
         os.chmod(open_folder, 0o755)
         reachable = subprocess.run(
             ["setuidgid", "nobody", "test", "-x",
-             os.path.realpath(BUILD) + "/trap-smtpd"], check=False)
+             BUILD + "/trap-smtpd"], check=False)
         if reachable.returncode != 0:
-            ok(True, "nobody # SKIP the build is out of nobody's reach")
+            skip("nobody", "the build is out of nobody's reach")
             return
         as_nobody(open_folder + "/root")
         folder = open_folder + "/nobody"
@@ -246,5 +233,4 @@ end_on_terminal("Ctrl-C", lambda demo: os.write(demo.fd, b"\x03"))
 end_on_terminal("SIGTERM", lambda demo: os.kill(demo.pid, signal.SIGTERM))
 end_on_terminal("lost terminal", hang_up)
 who_runs_it()
-print(f"1..{count}")
-raise SystemExit(failed != 0)
+done()

@@ -1,0 +1,180 @@
+#!/usr/bin/env python3
+"""The service directory of run/trap as it is shipped, under svscan: mail in,
+log lines out, svc -t, and who it runs as."""
+import atexit
+import glob
+import os
+import re
+import shutil
+import signal
+import smtplib
+import socket
+import subprocess
+import sys
+import tempfile
+
+sys.path.insert(0, "tests/e2e/lib")
+from smtptest import (BUILD, DEADLINE_S, SANITIZED,  # noqa: E402
+                      done, ok, wait_until)
+
+base = os.path.realpath(tempfile.mkdtemp(prefix="trapline-svscan."))
+os.chmod(base, 0o755)
+service = base + "/service/trap"
+current = service + "/log/main/current"
+svscan = None
+
+
+def put(path, text):
+    with open(f"{service}/{path}", "w", encoding="ascii") as f:
+        f.write(text + "\n")
+
+
+def log():
+    try:
+        with open(current, encoding="ascii") as f:
+            return f.read()
+    except FileNotFoundError:
+        return ""
+
+
+def ours(name=None):
+    """Processes that work below the service, by name: {pid: uid}."""
+    found = {}
+    for proc in glob.glob("/proc/[0-9]*"):
+        try:
+            cwd = os.readlink(proc + "/cwd")
+            with open(proc + "/comm", encoding="latin-1") as f:
+                comm = f.read().strip()
+            uid = os.stat(proc).st_uid
+        except OSError:
+            continue
+        if cwd.startswith(base) and name in (None, comm):
+            found[int(proc[6:])] = uid
+    return found
+
+
+def stop():
+    if svscan:
+        svscan.kill()
+        svscan.wait()
+    for folder in (service, service + "/log"):
+        subprocess.run(["svc", "-dx", folder], check=False, stderr=-3)
+    if not wait_until(lambda: not ours()):
+        for pid in ours():
+            os.kill(pid, signal.SIGKILL)
+    shutil.rmtree(base, ignore_errors=True)
+
+
+def set_up():
+    """The installed tree, as INSTALL says, with what a test must change: the
+    port, the programs' place, queues, and accounts that this machine has."""
+    shutil.copytree("run/trap", service)
+    account = "nobody" if os.getuid() == 0 and reachable() else ""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    for path, value in (("env/ACCOUNT", account), ("log/env/ACCOUNT", account),
+                        ("env/PATH", BUILD + ":/usr/bin:/bin"),
+                        ("env/ADDRESS", "127.0.0.1"), ("env/PORT", str(port)),
+                        ("env/PROCESSES", "="), ("control/me", "mx.example")):
+        put(path, value)
+    if SANITIZED:
+        put("env/MEMORY", "=")
+    os.mkdir(service + "/log/main")
+    with open(service + "/control/pipeline", encoding="ascii") as f:
+        pipeline = f.read()
+    put("control/pipeline", pipeline.replace("/var/spool/trapline", base))
+    for folder in (base + "/incoming", base + "/hamincoming",
+                   service + "/log/main"):
+        os.makedirs(folder, exist_ok=True)
+        if account:
+            shutil.chown(folder, account)
+    return port, account
+
+
+def reachable():
+    return subprocess.run(["setuidgid", "nobody", "test", "-x",
+                           BUILD + "/trap-smtpd"], check=False).returncode == 0
+
+
+def send(port, recipient, mark):
+    with smtplib.SMTP("127.0.0.1", port, timeout=DEADLINE_S) as client:
+        client.sendmail("a@client.example", [recipient],
+                        f"Subject: {mark}\r\n\r\n{mark}\r\n")
+
+
+def bodies(queue):
+    found = []
+    for path in glob.glob(f"{base}/{queue}/data/*/*/*"):
+        with open(path, "rb") as f:
+            found.append(f.read())
+    return found
+
+
+def listens(port):
+    try:
+        with socket.create_connection(("127.0.0.1", port), 1) as client:
+            return client.makefile("rb").readline().startswith(b"220 mx.exam")
+    except OSError:
+        return False
+
+
+def serve(port, account):
+    ok(wait_until(lambda: listens(port)), "svscan brings it up", log())
+    send(port, "someone@trap.example", "first")
+    send(port, "postmaster@trap.example", "second")
+    ok([b"first" in b for b in bodies("incoming")] == [True],
+       "the shipped rules: trap mail into incoming", bodies("incoming"))
+    ok([b"second" in b for b in bodies("hamincoming")] == [True],
+       "the shipped rules: mail to postmaster into hamincoming",
+       bodies("hamincoming"))
+    ok(wait_until(lambda: re.search(
+        r"^@4[0-9a-f]{23,} trap-smtpd: .*from=a@client\.example", log(), re.M)),
+       "multilog has the line, with its time", log())
+    modes = {oct(os.stat(p).st_mode & 0o7) for p in
+             glob.glob(base + "/incoming/data/*/*/*")}
+    ok(modes == {"0o0"}, "jobs are not for everybody's eyes", modes)
+    if account:
+        uids = {*ours("tcpserver").values(), *ours("multilog").values()}
+        ok(uids and 0 not in uids, "what meets the network is not root", uids)
+
+
+def change(port):
+    put("control/maxrcpt", "1")
+    with smtplib.SMTP("127.0.0.1", port, timeout=DEADLINE_S) as client:
+        client.ehlo("client.example")
+        client.mail("a@client.example")
+        codes = [client.rcpt(f"{i}@trap.example")[0] for i in range(2)]
+    ok(codes == [250, 452],
+       "a change of control/ holds for the next connection", codes)
+
+
+def restart(port):
+    before = ours("tcpserver")
+    with smtplib.SMTP("127.0.0.1", port, timeout=DEADLINE_S) as client:
+        client.ehlo("client.example")
+        subprocess.run(["svc", "-t", service], check=True)
+        ok(wait_until(lambda: ours("tcpserver") and
+                    not before.keys() & ours("tcpserver").keys()),
+           "svc -t: a new tcpserver")
+        ok(wait_until(lambda: listens(port)), "svc -t: it serves on", log())
+        client.sendmail("a@client.example", ["b@trap.example"],
+                        "Subject: third\r\n\r\nthird\r\n")
+    ok(any(b"third" in b for b in bodies("incoming")),
+       "svc -t: a session in hand goes on to its end")
+
+
+def wrong_account():
+    put("env/ACCOUNT", "no-such-account")
+    subprocess.run(["svc", "-t", service], check=True)
+    ok(wait_until(lambda: "no-such-account" in log()),
+       "an account that does not exist: the log says so", log()[-500:])
+
+
+atexit.register(stop)
+served_port, served_account = set_up()
+svscan = subprocess.Popen(["svscan", base + "/service"], stdin=-3)
+serve(served_port, served_account)
+change(served_port)
+restart(served_port)
+wrong_account()
+done()
