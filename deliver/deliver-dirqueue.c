@@ -37,7 +37,7 @@ struct sink {
   char const *answer;  /* to a message that was queued; NULL: the default */
   char const *refusal; /* why this transaction takes no recipient; or NULL */
   bool seen_queue;     /* this transaction found the queue open, with room */
-  char time[40];
+  char time[80];
   char recipient_notes[ENVELOPE_NOTE_BYTES];
 };
 
@@ -205,11 +205,12 @@ format_time(struct sink *self)
 {
   struct timespec const *started = &self->writer.started;
   struct tm utc;
-  size_t n = 0;
+  self->time[0] = 0;
   if (gmtime_r(&started->tv_sec, &utc))
-    n = strftime(self->time, sizeof self->time, "%Y-%m-%dT%H:%M:%S", &utc);
-  snprintf(self->time + n, sizeof self->time - n, ".%06ldZ",
-           started->tv_nsec / 1000);
+    snprintf(self->time, sizeof self->time,
+             "%04d-%02d-%02dT%02d:%02d:%02d.%06ldZ", utc.tm_year + 1900,
+             utc.tm_mon + 1, utc.tm_mday, utc.tm_hour, utc.tm_min, utc.tm_sec,
+             started->tv_nsec / 1000);
 }
 
 static void

@@ -53,6 +53,7 @@ jobwriter_start(struct jobwriter *writer, char const *directory,
 {
   writer->source = (struct jobwriter_source){system_clock, system_random};
   writer->priority = priority;
+  writer->pid = (uint32_t)getpid();
   writer->state = JOBWRITER_EMPTY;
   writer->data_fd = -1;
   writer->buffered = 0;
@@ -109,7 +110,7 @@ draw_name(struct jobwriter *writer)
                          .microseconds =
                              (unsigned int)(writer->started.tv_nsec / 1000),
                          .host = writer->host,
-                         .pid = (uint32_t)getpid()};
+                         .pid = writer->pid};
   if (writer->source.random(&name.random) == -1)
     return jobqueue_fail(&writer->queue, "draw a random number for", "", "");
   if (!jobname_base(&name, writer->base)) {

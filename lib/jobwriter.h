@@ -46,6 +46,7 @@ struct jobwriter {
   struct jobqueue queue;
   struct jobwriter_source source;
   unsigned int priority;
+  uint32_t pid; /* of this process */
   char host[JOBWRITER_HOST_MAX + 1];
   volatile sig_atomic_t state; /* enum jobwriter_state */
   int data_fd;

@@ -1,0 +1,172 @@
+"""For tests of programs that write a directory queue: TAP, the state of a
+queue, a sink that is talked to line by line."""
+import os
+import select
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+
+BUILD = os.path.abspath(os.environ.get("BUILD", "build"))
+SINK = os.path.join(BUILD, "deliver-dirqueue")
+DEADLINE_S = 20
+
+tests = 0
+failures = 0
+
+
+def ok(passed, name):
+    global tests, failures
+    tests += 1
+    failures += not passed
+    print("%s %d - %s" % ("ok" if passed else "not ok", tests, name))
+    sys.stdout.flush()
+    return passed
+
+
+def equal(got, wanted, name):
+    if not ok(got == wanted, name):
+        print("#    got: %r\n# wanted: %r" % (got, wanted))
+
+
+def skip(name, reason):
+    global tests
+    tests += 1
+    print("ok %d - %s # SKIP %s" % (tests, name, reason))
+
+
+def done():
+    print("1..%d" % tests)
+    sys.exit(1 if failures else 0)
+
+
+def wait_for(state, name):
+    """Until state() is true; a test of its own if it does not become so."""
+    end = time.monotonic() + DEADLINE_S
+    while time.monotonic() < end:
+        if state():
+            return True
+        time.sleep(0.005)
+    return ok(False, "deadline: " + name)
+
+
+class Top:
+    """A directory for the test, removed at its end."""
+
+    def __enter__(self):
+        self.path = os.path.realpath(tempfile.mkdtemp())
+        os.chmod(self.path, 0o755)
+        os.chdir(self.path)
+        return self.path
+
+    def __exit__(self, *_):
+        os.chdir("/")
+        shutil.rmtree(self.path, ignore_errors=True)
+
+
+def files(top):
+    """Every file under top that is no directory, by path below it."""
+    return sorted(
+        os.path.relpath(os.path.join(directory, name), top)
+        for directory, _, names in os.walk(top)
+        for name in names
+    )
+
+
+def jobs(top):
+    """The jobs a reader sees: {name: (metadata, data)}; data is None if the
+    job is not whole."""
+    found = {}
+    try:
+        names = os.listdir(os.path.join(top, "queue"))
+    except FileNotFoundError:
+        return found
+    for name in names:
+        with open(os.path.join(top, "queue", name), "rb") as control:
+            text = control.read()
+        lines = [line.split(b": ", 1) for line in text.splitlines()]
+        value = dict(line for line in lines if len(line) == 2)
+        data = None
+        if text.endswith(b"\n") and os.path.isfile(value.get(b"QDFN", b"")):
+            with open(value[b"QDFN"], "rb") as file:
+                data = file.read()
+            if len(data) != int(value.get(b"QDSB", -1)):
+                data = None
+        found[name] = (value, data)
+    return found
+
+
+def message(body, sender=b"a@b"):
+    return b"MAIL FROM:<%s>\nRCPT TO:<c@d>\nBDAT %d LAST\n%s" % (
+        sender,
+        len(body),
+        body,
+    )
+
+
+def answers(output):
+    """The answers of message() in what came out: one list per message."""
+    found = []
+    for line in output.split(b"\n"):
+        if line.startswith(b"MAIL "):
+            found.append([])
+        elif found and (line[:1].isdigit() or line.startswith(b"!")):
+            found[-1].append(line)
+    return found
+
+
+class Sink:
+    """A running deliver-dirqueue."""
+
+    def __init__(self, *arguments, program=SINK, **options):
+        self.process = subprocess.Popen(
+            [program, *arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            **options,
+        )
+        self.unread = b""
+
+    def send(self, data):
+        self.process.stdin.write(data)
+        self.process.stdin.flush()
+
+    def line(self):
+        """The next line that comes out, or None at the deadline or the end."""
+        while b"\n" not in self.unread:
+            out = self.process.stdout
+            if not select.select([out], [], [], DEADLINE_S)[0]:
+                return None
+            got = os.read(out.fileno(), 65536)
+            if not got:
+                return None
+            self.unread += got
+        line, self.unread = self.unread.split(b"\n", 1)
+        return line
+
+    def answer(self, code):
+        """Read up to a line that is an answer; say whether it has this code."""
+        while True:
+            line = self.line()
+            if line is None or line[:1].isdigit():
+                return line is not None and line.startswith(code)
+
+    def deliver(self, body):
+        """Send a message; the code of the last answer."""
+        self.send(message(body))
+        last = b"none"
+        for _ in range(2):
+            line = self.line()
+            while line is not None and not line[:1].isdigit():
+                line = self.line()
+            last = (line or b"none")[:3]
+        return last.decode()
+
+    def end(self):
+        """End of file; returns the exit code and the log."""
+        self.process.stdin.close()
+        log = self.process.stderr.read().decode()
+        self.process.stdout.close()
+        return self.process.wait(DEADLINE_S), log
