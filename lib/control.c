@@ -59,13 +59,11 @@ control_path(char const *name, char *out, size_t size)
   return 0;
 }
 
-/* Read a whole file of at most size bytes. Bytes read, or -1; errno E2BIG if
- * it is larger. */
+/* Read a file, or its first size bytes. Bytes read, or -1. */
 static ssize_t
 read_file(char const *name, char *bytes, size_t size)
 {
   char path[PATH_BYTES];
-  char extra;
   if (control_path(name, path, sizeof path) < 0)
     return failed(name, "path too long");
   int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
@@ -73,13 +71,11 @@ read_file(char const *name, char *bytes, size_t size)
     return failed(name, strerror(errno));
   errno = 0;
   size_t n = allread(fd, bytes, size);
-  if (n == size && fd_read(fd, &extra, 1) == 1)
-    errno = E2BIG;
   int reason = errno;
   close(fd);
   if (reason && reason != EPIPE) {
     errno = reason;
-    return failed(name, reason == E2BIG ? "file too long" : strerror(reason));
+    return failed(name, strerror(reason));
   }
   return (ssize_t)n;
 }
@@ -151,11 +147,13 @@ control_number(char const *name, uint64_t least, uint64_t most, uint64_t *out)
 int
 control_list(char const *name, char **entries, size_t most)
 {
-  char text[CONTROL_LIST_MAX];
+  char text[CONTROL_LIST_MAX + 1];
   size_t used = 0;
   ssize_t r = read_file(name, text, sizeof text);
   if (r < 0)
     return -1;
+  if (r > CONTROL_LIST_MAX)
+    return invalid(name, E2BIG, "file too long");
   if (memchr(text, 0, (size_t)r))
     return invalid(name, EINVAL, "NUL byte in the file");
   char *kept = malloc((size_t)r + 1);
