@@ -1,0 +1,244 @@
+#include "tests/unit/tap.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "smtpd/config.h"
+
+static char directory[] = "/tmp/trapline-config.XXXXXX";
+static struct config config;
+static char const *reason;
+
+static void
+put(char const *name, char const *text)
+{
+  char path[64];
+  snprintf(path, sizeof path, "control/%s", name);
+  if (!text) {
+    unlink(path);
+    return;
+  }
+  int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0644);
+  if (fd < 0 || write(fd, text, strlen(text)) != (ssize_t)strlen(text))
+    printf("# unable to write %s\n", path);
+  if (fd >= 0)
+    close(fd);
+}
+
+/* With a command, so that no pipeline is asked for. */
+static int
+reads(void)
+{
+  static char stage[] = "stage";
+  static char *command[] = {stage, NULL};
+  memset(&config, 0, sizeof config);
+  reason = NULL;
+  return config_read(&config, command, &reason);
+}
+
+static void
+test_defaults(void)
+{
+  put("me", "mx.trap.example\n");
+  tap_ok(reads(), "no file but me");
+  tap_is_string(config.me, "mx.trap.example", "me");
+  tap_is_string(config.greeting, "mx.trap.example ESMTP", "greeting");
+  tap_is_number((long long)config.data_bytes, 52428800, "databytes");
+  tap_is_number((long long)config.recipients_max, 1000, "maxrcpt");
+  tap_is_number((long long)config.line_bytes, 4096, "maxline");
+  tap_is_number((long long)config.junk_max, 50, "maxjunk");
+  tap_is_number((long long)config.idle_s, 300, "timeout");
+  tap_is_number((long long)config.session_s, 7200, "sessiontimeout");
+  tap_is_number((long long)config.bytes_per_s, 16, "mindatarate");
+  tap_is_number((long long)config.pipeline_s, 300, "pipelinetimeout");
+  tap_ok(!config.strict, "strictaddress");
+  tap_ok(config.stages == 1 && !strcmp(config.stage[0][0], "stage") &&
+             !config.stage[0][1],
+         "the command is the only stage");
+}
+
+static void
+test_ranges(void)
+{
+  static struct {
+    char const *name;
+    unsigned long long least, most;
+    uint64_t *out;
+  } const cases[] = {
+      {"databytes", 0, UINT64_MAX / 2, &config.data_bytes},
+      {"maxrcpt", 1, 100000, &config.recipients_max},
+      {"maxline", 512, CONFIG_LINE_MAX, &config.line_bytes},
+      {"maxjunk", 1, 1000000, &config.junk_max},
+      {"timeout", 1, 86400, &config.idle_s},
+      {"sessiontimeout", 1, 604800, &config.session_s},
+      {"mindatarate", 0, 1000000000, &config.bytes_per_s},
+      {"pipelinetimeout", 1, 86400, &config.pipeline_s},
+  };
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    char text[32];
+    char const *name = cases[i].name;
+    for (int step = 0; step < 2; step++) {
+      unsigned long long edge = step ? cases[i].most : cases[i].least;
+      snprintf(text, sizeof text, "%llu\n", edge);
+      put(name, text);
+      tap_ok(reads() && *cases[i].out == edge, "%s: %llu", name, edge);
+      unsigned long long outside = step ? edge + 1 : edge - 1;
+      if (!step && !edge)
+        continue;
+      snprintf(text, sizeof text, "%llu\n", outside);
+      put(name, text);
+      tap_ok(!reads() && strstr(reason, name), "%s: not %llu: %s", name,
+             outside, reason);
+    }
+    put(name, NULL);
+  }
+}
+
+static void
+test_strict(void)
+{
+  put("strictaddress", "1\n");
+  tap_ok(reads() && config.strict, "strictaddress: 1");
+  put("strictaddress", "0\n");
+  tap_ok(reads() && !config.strict, "strictaddress: 0");
+  put("strictaddress", "2\n");
+  tap_ok(!reads() && strstr(reason, "strictaddress"), "strictaddress: not 2");
+  put("strictaddress", "yes\n");
+  tap_ok(!reads(), "strictaddress: not yes");
+  put("strictaddress", NULL);
+}
+
+static void
+test_greeting(void)
+{
+  char text[300];
+  put("greeting", "mx.trap.example ready\n");
+  tap_ok(reads() && !strcmp(config.greeting, "mx.trap.example ready"),
+         "a greeting of one's own");
+  for (size_t n = 254; n <= 256; n++) {
+    memset(text, 'g', n);
+    text[n] = 0;
+    put("greeting", text);
+    tap_ok(n > 255 ? !reads() && strstr(reason, "greeting")
+                   : reads() && strlen(config.greeting) == n,
+           "a greeting of %zu bytes", n);
+  }
+  put("greeting", NULL);
+  for (size_t n = 248; n <= 256; n++) {
+    memset(text, 'm', n);
+    text[n] = 0;
+    put("me", text);
+    tap_ok(n > 255 ? !reads()
+                   : reads() && strlen(config.greeting) ==
+                                    n + (n > 249 ? 0 : strlen(" ESMTP")),
+           "a name of %zu bytes, and its greeting", n);
+  }
+  put("me", "mx.trap.example\n");
+}
+
+/* The pipeline's words, each in brackets, a bar between two stages; or the
+ * reason for which there is none. */
+static char const *
+stages(char const *pipeline)
+{
+  static char text[4000];
+  memset(&config, 0, sizeof config);
+  put("pipeline", pipeline);
+  reason = NULL;
+  if (!config_read(&config, NULL, &reason))
+    return reason;
+  char *p = text;
+  for (size_t i = 0; i < config.stages; i++) {
+    p += sprintf(p, "%s", i ? "|" : "");
+    for (char **word = config.stage[i]; *word; word++)
+      p += sprintf(p, "[%s]", *word);
+  }
+  return text;
+}
+
+#define QUOTE "control/pipeline: a quote is not closed, or too many words"
+
+static void
+test_pipeline(void)
+{
+  static struct {
+    char const *pipeline;
+    char const *words;
+  } const cases[] = {
+      {"a\n", "[a]"},
+      {"a -x  b\t c \n\n# no\n  d\n", "[a][-x][b][c]|[d]"},
+      {"a 'b c' \"d 'e'\"\n", "[a][b c][d 'e']"},
+      {"a b' 'c\" \"d\n", "[a][b c d]"},
+      {"a '' \"\"\n", "[a][][]"},
+      {"a ''b''\n", "[a][b]"},
+      {"a \\n $HOME `x` ; | > #\n", "[a][\\n][$HOME][`x`][;][|][>][#]"},
+      {"'a b' c\n", "[a b][c]"},
+      {"a '\n", QUOTE},
+      {"a \"b'\n", QUOTE},
+      {"a 'b\nc'\n", QUOTE},
+      {"a\n'\n", QUOTE},
+      {"", "control/pipeline: no stage in it"},
+      {"# only\n\n", "control/pipeline: no stage in it"},
+      {NULL, "control/pipeline: No such file or directory"},
+  };
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+    tap_is_string(stages(cases[i].pipeline), cases[i].words,
+                  "the stages and their words");
+}
+
+static void
+test_stage_limit(void)
+{
+  char text[4 * CONFIG_STAGES_MAX];
+  for (size_t n = CONFIG_STAGES_MAX - 1; n <= CONFIG_STAGES_MAX + 1; n++) {
+    text[0] = 0;
+    for (size_t i = 0; i < n; i++)
+      strcat(text, "s\n");
+    char const *got = stages(text);
+    if (n > CONFIG_STAGES_MAX)
+      tap_is_string(got, "control/pipeline: too many entries", "33 stages");
+    else
+      tap_ok(config.stages == n, "%zu stages", n);
+  }
+}
+
+/* Words of one stage, and its closing NULL. */
+static void
+test_word_limit(void)
+{
+  char text[3 * CONFIG_WORDS_MAX];
+  for (size_t n = CONFIG_WORDS_MAX - 2; n <= CONFIG_WORDS_MAX; n++) {
+    text[0] = 0;
+    for (size_t i = 0; i < n - 2; i++)
+      strcat(text, "w ");
+    strcat(text, "w\nw\n"); /* n - 1 words, 1 word: n + 2 places */
+    char const *got = stages(text);
+    if (n + 2 > CONFIG_WORDS_MAX)
+      tap_is_string(got, QUOTE, "more words than there is room for");
+    else
+      tap_ok(config.stages == 2, "%zu words", n);
+  }
+}
+
+int
+main(void)
+{
+  unsetenv("TRAPLINE_CONTROL");
+  if (!mkdtemp(directory) || chdir(directory) || mkdir("control", 0755))
+    return 1;
+  test_defaults();
+  test_ranges();
+  test_strict();
+  test_greeting();
+  test_pipeline();
+  test_stage_limit();
+  test_word_limit();
+  put("me", NULL);
+  put("pipeline", NULL);
+  rmdir("control");
+  return chdir("/") || rmdir(directory) || tap_done();
+}
