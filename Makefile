@@ -25,9 +25,7 @@ override CFLAGS += -U_FORTIFY_SOURCE -fno-omit-frame-pointer $(SANITIZERS)
 endif
 
 archives = $(patsubst %,$O/%.a,$(folders))
-named = $(patsubst tests/$1/%.c,$O/tests/$1/%,$(wildcard tests/$1/*.c))
-units = $(filter-out %/tap,$(call named,unit))
-fuzzers = $(call named,fuzz)
+units = $(filter-out %/tap,$(patsubst %.c,$O/%,$(wildcard tests/unit/*.c)))
 pages = $(wildcard $(foreach n,1 5 7 8,$(folders:=/*.$n) run/*.$n))
 
 all: $(addprefix $O/,$(programs))
@@ -49,14 +47,11 @@ $(units): $O/tests/unit/%: $O/obj/tests/unit/%.o $O/obj/tests/unit/tap.o \
   $(archives) conf-ld
 	@mkdir -p $(@D)
 	$(link) -lpcre2-8 -lskarnet $(LIBS)
-$(fuzzers): $O/tests/fuzz/%: $O/obj/tests/fuzz/%.o $(archives) conf-ld
-	@mkdir -p $(@D)
-	$(link) -lpcre2-8 -lskarnet $(LIBS)
 $O/obj/%.o: %.c conf-cc
 	@mkdir -p $(@D)
 	$(CC_LINE) $(ALL_CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 .SECONDARY:
--include $(wildcard $O/obj/*/*.d $O/obj/tests/*/*.d)
+-include $(wildcard $O/obj/*/*.d $O/obj/tests/unit/*.d)
 
 # Real mail and a load client for the tests, fetched once for all builds.
 fetched = build/fetched
@@ -69,7 +64,6 @@ DEPS = build run check
 deps:
 	run/deps $(DEPS)
 units: $(units)
-fuzzers: $(fuzzers)
 demo:
 	run/deps build run
 	$(MAKE) all
@@ -84,7 +78,7 @@ lint:
 	tests/lint
 fuzz:
 	run/deps build fuzz
-	tests/lib/fuzz $O/fuzz
+	O=$O tests/fuzz/run
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin
 	install $(addprefix $O/,$(programs)) $(DESTDIR)$(PREFIX)/bin
@@ -94,5 +88,5 @@ install: all
 	  -o -exec install -D -m 644 {} $(SHARE)/{} \; \)
 clean:
 	rm -rf $O
-.PHONY: all units fuzzers deps demo check lint fuzz install clean
+.PHONY: all units deps demo check lint fuzz install clean
 .DELETE_ON_ERROR:
