@@ -21,7 +21,7 @@ fdpass_send(int socket, char byte, int const *fds, size_t n)
     memset(&ancillary, 0, sizeof ancillary);
     message.msg_control = ancillary.space;
     message.msg_controllen = CMSG_SPACE(n * sizeof *fds);
-    struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+    struct cmsghdr *header = &ancillary.align;
     header->cmsg_level = SOL_SOCKET;
     header->cmsg_type = SCM_RIGHTS;
     header->cmsg_len = CMSG_LEN(n * sizeof *fds);

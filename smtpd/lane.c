@@ -1,0 +1,138 @@
+#include "smtpd/lane.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <skalibs/allreadwrite.h>
+#include <skalibs/types.h>
+
+#include "lib/command.h"
+#include "lib/log.h"
+#include "smtpd/spawn.h"
+#include "smtpd/wire.h"
+
+#define TERM_AFTER_MS 2000
+#define KILL_AFTER_MS 5000
+
+static char const probe[] = "XNOTE blind=0\n";
+
+static void
+enter(struct lane *lane, enum lane_state state)
+{
+  lane->state = state;
+  lane->since_ms = wire_now_ms();
+}
+
+static void
+log_failure(char const *event, char const *stage, char const *error)
+{
+  struct log log;
+  log_start(&log, event);
+  if (stage)
+    log_string(&log, "stage", stage);
+  log_string(&log, "error", error);
+  log_write(&log);
+}
+
+int
+lane_start(struct lane *lane, struct config const *config)
+{
+  memset(lane, 0, sizeof *lane);
+  size_t n = spawn_pipeline(config->stage, config->stages, lane->pids,
+                            &lane->head, &lane->tail);
+  if (n < config->stages) {
+    log_failure("error: unable to start a stage", config->stage[n][0],
+                strerror(errno));
+    return 0;
+  }
+  lane->stages = lane->alive = n;
+  enter(lane, LANE_STARTING);
+  lane->born_ms = lane->since_ms;
+  if (fd_write(lane->head, probe, sizeof probe - 1) == sizeof probe - 1)
+    return 1;
+  log_failure("error: unable to write to a pipeline", NULL, strerror(errno));
+  lane_end(lane);
+  return 0;
+}
+
+int
+lane_probe(struct lane *lane)
+{
+  size_t room = sizeof lane->probe - lane->probe_bytes;
+  size_t rest;
+  struct note note;
+  uint32_t blind;
+  ssize_t r = fd_read(lane->tail, lane->probe + lane->probe_bytes, room);
+  if (r < 0 && errno == EAGAIN)
+    return 0;
+  if (r <= 0) {
+    log_failure("error: pipeline failed at its start", NULL,
+                r ? strerror(errno) : "a stage ended");
+    return -1;
+  }
+  lane->probe_bytes += (size_t)r;
+  size_t n = lane->probe_bytes - 1;
+  if (lane->probe[n] != '\n' && lane->probe_bytes < sizeof lane->probe)
+    return 0;
+  if (lane->probe[n] != '\n' ||
+      command_verb(lane->probe, n, &rest) != VERB_XNOTE ||
+      !command_note(lane->probe + rest, n - rest, &note) ||
+      !uint320_scan(note.value, &blind)) {
+    log_failure("error: pipeline failed at its start", NULL,
+                "what comes out is not what went in");
+    return -1;
+  }
+  lane->blind = blind == lane->stages;
+  enter(lane, LANE_IDLE);
+  return 1;
+}
+
+void
+lane_end(struct lane *lane)
+{
+  close(lane->head);
+  close(lane->tail);
+  enter(lane, lane->alive ? LANE_ENDING : LANE_FREE);
+}
+
+void
+lane_press(struct lane *lane)
+{
+  int64_t age = wire_now_ms() - lane->since_ms;
+  if (age >= KILL_AFTER_MS)
+    kill(-lane->pids[0], SIGKILL);
+  else if (age >= TERM_AFTER_MS && !lane->signalled) {
+    kill(-lane->pids[0], SIGTERM);
+    lane->signalled = true;
+  }
+}
+
+bool
+lane_reaped(struct lane *lane, pid_t pid, int status)
+{
+  struct log log;
+  size_t i = 0;
+  while (i < lane->stages && lane->pids[i] != pid)
+    i++;
+  if (lane->state == LANE_FREE || i == lane->stages)
+    return false;
+  lane->alive--;
+  if (lane->state == LANE_ENDING) {
+    if (!lane->alive)
+      enter(lane, LANE_FREE);
+    return true;
+  }
+  lane->failed = true;
+  log_start(&log, "error: stage ended");
+  log_number(&log, "stage", i + 1);
+  log_number(&log, "pid", (uint64_t)pid);
+  if (WIFEXITED(status))
+    log_number(&log, "exit", (uint64_t)WEXITSTATUS(status));
+  else
+    log_number(&log, "signal", (uint64_t)WTERMSIG(status));
+  log_write(&log);
+  return true;
+}

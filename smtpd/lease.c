@@ -1,0 +1,85 @@
+#include "smtpd/lease.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "lib/fdpass.h"
+
+static int
+connect_to(char const *path)
+{
+  struct sockaddr_un address = {.sun_family = AF_UNIX};
+  if (strlen(path) >= sizeof address.sun_path) {
+    errno = ENAMETOOLONG;
+    return -1;
+  }
+  strcpy(address.sun_path, path);
+  int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (fd < 0)
+    return -1;
+  if (connect(fd, (struct sockaddr *)&address, sizeof address) == 0)
+    return fd;
+  int reason = errno;
+  close(fd);
+  errno = reason;
+  return -1;
+}
+
+/* Wait for the pool's word. 1, or 0 with errno. */
+static int
+receive(struct lease *lease, int64_t milliseconds)
+{
+  struct pollfd fd = {lease->socket, POLLIN, 0};
+  int fds[FDPASS_MAX];
+  size_t n = 0;
+  char byte = 0;
+  int r;
+  do
+    r = poll(&fd, 1, (int)milliseconds);
+  while (r < 0 && errno == EINTR);
+  if (r > 0)
+    r = fdpass_receive(lease->socket, &byte, fds, &n);
+  else if (!r)
+    errno = ETIMEDOUT;
+  if (r > 0 && n == 2 && (byte == LEASE_BLIND || byte == LEASE_JUDGED)) {
+    lease->head = fds[0];
+    lease->tail = fds[1];
+    lease->blind = byte == LEASE_BLIND;
+    return 1;
+  }
+  while (n)
+    close(fds[--n]);
+  if (r > 0)
+    errno = EBUSY;
+  else if (!r && errno != ETIMEDOUT)
+    errno = ECONNRESET;
+  return 0;
+}
+
+int
+lease_take(struct lease *lease, char const *path, int64_t milliseconds)
+{
+  lease->socket = connect_to(path);
+  if (lease->socket < 0)
+    return 0;
+  if (receive(lease, milliseconds))
+    return 1;
+  int reason = errno;
+  close(lease->socket);
+  errno = reason;
+  return 0;
+}
+
+void
+lease_end(struct lease *lease, bool clean)
+{
+  close(lease->head);
+  close(lease->tail);
+  if (clean)
+    fdpass_send(lease->socket, LEASE_CLEAN, NULL, 0);
+  close(lease->socket);
+}

@@ -1,0 +1,384 @@
+#include "smtpd/pool.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "lib/fdpass.h"
+#include "lib/log.h"
+#include "smtpd/lease.h"
+#include "smtpd/wire.h"
+
+#define GROW_AFTER_MS 50  /* somebody has waited so long */
+#define ASK_AFTER_MS 100  /* likewise */
+#define GROW_STEP 8       /* lanes started at once */
+#define START_MS 30000    /* a lane's time to start */
+#define RETRY_MS 1000     /* after a lane that failed to start */
+#define SPARE_MS 60000    /* a lane beyond the warm ones is idle so long */
+#define TICK_MS 50        /* while somebody waits */
+#define SLOW_TICK_MS 1000 /* while lanes start, end or are spare */
+#define LOG_MS 1000       /* between two lines about waiting */
+
+static void
+queue_add(struct pool *pool, struct queue *queue, int fd)
+{
+  struct borrower *borrower = pool->borrowers + fd;
+  borrower->next = -1;
+  borrower->previous = queue->last;
+  if (queue->last >= 0)
+    pool->borrowers[queue->last].next = fd;
+  else
+    queue->first = fd;
+  queue->last = fd;
+  queue->length++;
+  borrower->since_ms = wire_now_ms();
+}
+
+static void
+queue_remove(struct pool *pool, struct queue *queue, int fd)
+{
+  struct borrower *borrower = pool->borrowers + fd;
+  if (borrower->previous >= 0)
+    pool->borrowers[borrower->previous].next = borrower->next;
+  else
+    queue->first = borrower->next;
+  if (borrower->next >= 0)
+    pool->borrowers[borrower->next].previous = borrower->previous;
+  else
+    queue->last = borrower->previous;
+  queue->length--;
+}
+
+int
+pool_init(struct pool *pool, size_t borrowers_max)
+{
+  struct queue const empty = {-1, -1, 0};
+  pool->slots = pool->most * 2;
+  pool->borrowers_max = borrowers_max;
+  pool->waiting = pool->holding = empty;
+  pool->lanes = calloc(pool->slots, sizeof *pool->lanes);
+  pool->borrowers = calloc(borrowers_max, sizeof *pool->borrowers);
+  pool->epoll = epoll_create1(EPOLL_CLOEXEC);
+  return pool->lanes && pool->borrowers && pool->epoll >= 0;
+}
+
+int
+pool_watch(struct pool *pool, int fd, enum pool_event event, uint32_t index)
+{
+  struct epoll_event watch = {.events = EPOLLIN,
+                              .data.u64 = (uint64_t)event << 32 | index};
+  return epoll_ctl(pool->epoll, EPOLL_CTL_ADD, fd, &watch);
+}
+
+/* Start one more lane, if there is a slot and the time for it. 1 or 0. */
+static int
+grow(struct pool *pool)
+{
+  struct lane *lane = pool->lanes;
+  struct lane *end = lane + pool->slots;
+  if (pool->total == pool->most || wire_now_ms() < pool->start_after_ms)
+    return 0;
+  while (lane < end && lane->state != LANE_FREE)
+    lane++;
+  if (lane == end)
+    return 0;
+  if (!lane_start(lane, pool->config)) {
+    pool->start_after_ms = wire_now_ms() + RETRY_MS;
+    return 0;
+  }
+  lane->generation = pool->generation;
+  pool->total++;
+  pool->starting++;
+  pool_watch(pool, lane->tail, POOL_LANE, (uint32_t)(lane - pool->lanes));
+  return 1;
+}
+
+static void
+keep_warm(struct pool *pool)
+{
+  while (pool->total < pool->warm && grow(pool))
+    ;
+}
+
+static void
+retire(struct pool *pool, struct lane *lane)
+{
+  pool->total--;
+  lane_end(lane);
+}
+
+static void
+lend(struct pool *pool, int fd)
+{
+  struct borrower *borrower = pool->borrowers + fd;
+  struct lane *lane = pool->idle;
+  int ends[2] = {lane->head, lane->tail};
+  if (borrower->waiting) {
+    int64_t waited_ms = wire_now_ms() - borrower->since_ms;
+    queue_remove(pool, &pool->waiting, fd);
+    pool->waited++;
+    if (waited_ms > pool->longest_ms)
+      pool->longest_ms = waited_ms;
+  }
+  pool->idle = lane->next;
+  lane->state = LANE_LENT;
+  borrower->waiting = false;
+  borrower->asked = false;
+  borrower->lane = lane;
+  queue_add(pool, &pool->holding, fd);
+  /* One that has gone meanwhile is heard of by its end of file. */
+  fdpass_send(fd, lane->blind ? LEASE_BLIND : LEASE_JUDGED, ends, 2);
+}
+
+/* Idle lanes that are of no use any more go; the others are lent. */
+static void
+serve_waiting(struct pool *pool)
+{
+  while (pool->idle && pool->waiting.length) {
+    struct lane *lane = pool->idle;
+    if (!lane->failed) {
+      lend(pool, pool->waiting.first);
+      continue;
+    }
+    pool->idle = lane->next;
+    retire(pool, lane);
+  }
+  keep_warm(pool);
+}
+
+static bool
+is_worn(struct pool const *pool, struct lane const *lane)
+{
+  return lane->failed || lane->generation != pool->generation ||
+         lane->sessions >= pool->sessions ||
+         wire_now_ms() - lane->born_ms >= pool->age_ms;
+}
+
+static void
+take_back(struct pool *pool, struct lane *lane, bool clean)
+{
+  lane->sessions++;
+  if (!clean || is_worn(pool, lane)) {
+    retire(pool, lane);
+    return;
+  }
+  lane->state = LANE_IDLE;
+  lane->since_ms = wire_now_ms();
+  lane->next = pool->idle;
+  pool->idle = lane;
+}
+
+/* A borrower leaves, its lane clean or in doubt. */
+static void
+part(struct pool *pool, int fd, bool clean)
+{
+  struct borrower *borrower = pool->borrowers + fd;
+  queue_remove(pool, borrower->waiting ? &pool->waiting : &pool->holding, fd);
+  close(fd);
+  if (borrower->lane)
+    take_back(pool, borrower->lane, clean);
+  borrower->lane = NULL;
+  serve_waiting(pool);
+}
+
+void
+pool_borrow(struct pool *pool, int fd)
+{
+  struct borrower *borrower = pool->borrowers + fd;
+  if ((size_t)fd >= pool->borrowers_max ||
+      pool_watch(pool, fd, POOL_BORROWER, (uint32_t)fd) < 0) {
+    fdpass_send(fd, LEASE_REFUSED, NULL, 0);
+    close(fd);
+    pool->refused++;
+    return;
+  }
+  borrower->lane = NULL;
+  borrower->waiting = false;
+  while (pool->idle && pool->idle->failed) {
+    struct lane *lane = pool->idle;
+    pool->idle = lane->next;
+    retire(pool, lane);
+  }
+  if (pool->idle && !pool->waiting.length) {
+    lend(pool, fd);
+    return;
+  }
+  borrower->waiting = true;
+  queue_add(pool, &pool->waiting, fd);
+  serve_waiting(pool);
+}
+
+void
+pool_hear(struct pool *pool, int fd)
+{
+  char byte;
+  int fds[FDPASS_MAX];
+  size_t n;
+  int r = fdpass_receive(fd, &byte, fds, &n);
+  while (n)
+    close(fds[--n]);
+  if (r < 0 && errno == EAGAIN)
+    return;
+  part(pool, fd, r > 0 && byte == LEASE_CLEAN);
+}
+
+void
+pool_probe(struct pool *pool, size_t i)
+{
+  struct lane *lane = pool->lanes + i;
+  if (lane->state != LANE_STARTING)
+    return;
+  int r = lane_probe(lane);
+  if (!r)
+    return;
+  pool->starting--;
+  epoll_ctl(pool->epoll, EPOLL_CTL_DEL, lane->tail, NULL);
+  if (r < 0) {
+    pool->start_after_ms = wire_now_ms() + RETRY_MS;
+    retire(pool, lane);
+    return;
+  }
+  lane->next = pool->idle;
+  pool->idle = lane;
+  serve_waiting(pool);
+}
+
+void
+pool_reap(struct pool *pool)
+{
+  int status;
+  pid_t pid;
+  while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+    for (size_t i = 0; i < pool->slots; i++)
+      if (lane_reaped(pool->lanes + i, pid, status))
+        break;
+}
+
+/* Retire the idle lanes that are worn or failed, and one that is to spare. */
+static void
+weed(struct pool *pool)
+{
+  int64_t now = wire_now_ms();
+  bool spared = false;
+  for (struct lane **at = &pool->idle; *at;) {
+    struct lane *lane = *at;
+    bool spare =
+        !spared && pool->total > pool->warm && now - lane->since_ms >= SPARE_MS;
+    if (!spare && !is_worn(pool, lane)) {
+      at = &lane->next;
+      continue;
+    }
+    spared = spared || spare;
+    *at = lane->next;
+    retire(pool, lane);
+  }
+}
+
+void
+pool_renew(struct pool *pool)
+{
+  pool->generation++;
+  weed(pool);
+  keep_warm(pool);
+}
+
+/* Ask as many holders as others wait, those who have held longest first. */
+static void
+ask_back(struct pool *pool)
+{
+  size_t wanted = pool->waiting.length;
+  for (int fd = pool->holding.first; fd >= 0 && wanted;
+       fd = pool->borrowers[fd].next, wanted--) {
+    if (!pool->borrowers[fd].asked)
+      fdpass_send(fd, LEASE_WANTED, NULL, 0);
+    pool->borrowers[fd].asked = true;
+  }
+}
+
+static void
+refuse_late(struct pool *pool, int64_t now)
+{
+  while (pool->waiting.length) {
+    int fd = pool->waiting.first;
+    int64_t waited_ms = now - pool->borrowers[fd].since_ms;
+    if (waited_ms < pool->wait_ms)
+      return;
+    if (waited_ms > pool->longest_ms)
+      pool->longest_ms = waited_ms;
+    pool->refused++;
+    fdpass_send(fd, LEASE_REFUSED, NULL, 0);
+    part(pool, fd, false);
+  }
+}
+
+static void
+log_waiting(struct pool *pool, int64_t now)
+{
+  struct log log;
+  if ((!pool->waited && !pool->refused) || now - pool->logged_ms < LOG_MS)
+    return;
+  log_start(&log, "busy");
+  log_number(&log, "lent", pool->holding.length);
+  log_number(&log, "waiting", pool->waiting.length);
+  log_number(&log, "waited", pool->waited);
+  log_number(&log, "refused", pool->refused);
+  log_seconds(&log, "longest", (uint64_t)pool->longest_ms);
+  log_write(&log);
+  pool->waited = pool->refused = 0;
+  pool->longest_ms = 0;
+  pool->logged_ms = now;
+}
+
+/* Lanes that start too slowly, or end too slowly. How many there are. */
+static size_t
+tend_lanes(struct pool *pool, int64_t now)
+{
+  size_t busy = 0;
+  for (size_t i = 0; i < pool->slots; i++) {
+    struct lane *lane = pool->lanes + i;
+    if (lane->state == LANE_ENDING)
+      lane_press(lane);
+    else if (lane->state != LANE_STARTING)
+      continue;
+    else if (now - lane->since_ms >= START_MS) {
+      struct log log;
+      log_start(&log, "error: pipeline does not start in time");
+      log_write(&log);
+      pool->starting--;
+      retire(pool, lane);
+      pool->start_after_ms = now + RETRY_MS;
+    }
+    busy++;
+  }
+  return busy;
+}
+
+int
+pool_tick(struct pool *pool)
+{
+  int64_t now = wire_now_ms();
+  if (now - pool->ticked_ms < TICK_MS)
+    return TICK_MS;
+  pool->ticked_ms = now;
+  size_t busy = tend_lanes(pool, now);
+  weed(pool);
+  keep_warm(pool);
+  if (pool->waiting.length) {
+    int64_t waited_ms = now - pool->borrowers[pool->waiting.first].since_ms;
+    size_t step = waited_ms >= GROW_AFTER_MS ? GROW_STEP : 0;
+    while (pool->starting < step && pool->starting < pool->waiting.length &&
+           grow(pool))
+      ;
+    if (waited_ms >= ASK_AFTER_MS)
+      ask_back(pool);
+    refuse_late(pool, now);
+  }
+  log_waiting(pool, now);
+  if (pool->waiting.length)
+    return TICK_MS;
+  if (busy || pool->total != pool->warm || pool->waited || pool->refused)
+    return SLOW_TICK_MS;
+  return -1;
+}

@@ -1,0 +1,85 @@
+/*
+ * Lanes and their borrowers: who gets which pipeline when.
+ *
+ * A borrower is a connection to the pool's socket. It waits in order until a
+ * lane is idle, then holds it until it says that it is clean, or closes. When
+ * somebody has waited for a while the pool grows to its most, and asks those
+ * who have held a lane longest to give it back.
+ */
+#ifndef TRAPLINE_SMTPD_POOL_H
+#define TRAPLINE_SMTPD_POOL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "smtpd/config.h"
+#include "smtpd/lane.h"
+
+struct borrower {
+  bool waiting;       /* in the queue, else it holds a lane */
+  bool asked;         /* to give it back */
+  int next, previous; /* descriptors, -1: none */
+  int64_t since_ms;   /* in the queue, or with the lane */
+  struct lane *lane;  /* NULL if waiting */
+};
+
+/* Borrowers by descriptor, oldest first. */
+struct queue {
+  int first, last;
+  size_t length;
+};
+
+struct pool {
+  struct config const *config;
+  size_t warm, most;   /* lanes kept, and at the most */
+  uint64_t sessions;   /* a lane's, before it is replaced */
+  int64_t age_ms;      /* likewise */
+  int64_t wait_ms;     /* a borrower's patience */
+  uint64_t generation; /* lanes of an older one are replaced */
+  int epoll;
+  size_t slots; /* in lanes: twice the most, for those ending */
+  struct lane *lanes;
+  struct lane *idle; /* the last one used first: its caches are warm */
+  size_t total;      /* lanes starting, idle and lent */
+  size_t starting;
+  int64_t start_after_ms; /* no new lane before: the last one failed */
+  size_t borrowers_max;   /* descriptors */
+  struct borrower *borrowers;
+  struct queue waiting, holding;
+  /* since the last log line about waiting */
+  uint64_t waited, refused;
+  int64_t longest_ms, logged_ms;
+  int64_t ticked_ms;
+};
+
+/* What an epoll event is about. */
+enum pool_event { POOL_LISTEN, POOL_SIGNAL, POOL_BORROWER, POOL_LANE };
+
+/* Make the tables for descriptors below borrowers_max. 1 or 0. */
+int pool_init(struct pool *pool, size_t borrowers_max);
+
+/* Watch fd for input. 0 or -1. */
+int pool_watch(struct pool *pool, int fd, enum pool_event event,
+               uint32_t index);
+
+/* A new connection. */
+void pool_borrow(struct pool *pool, int fd);
+
+/* A borrower's connection is readable. */
+void pool_hear(struct pool *pool, int fd);
+
+/* The tail of a starting lane is readable. */
+void pool_probe(struct pool *pool, size_t lane);
+
+/* Replace all lanes: the idle ones now, the lent ones when they are back. */
+void pool_renew(struct pool *pool);
+
+/* Collect the processes that have ended. */
+void pool_reap(struct pool *pool);
+
+/* What has to be done as time passes. Returns how many milliseconds may pass
+ * until the next call, -1: any. */
+int pool_tick(struct pool *pool);
+
+#endif

@@ -1,0 +1,207 @@
+/* trap-pool: keeps pipelines running and lends each to one trap-smtpd at a
+ * time. Specified in trap-pool(8). */
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <skalibs/djbunix.h>
+#include <skalibs/selfpipe.h>
+#include <skalibs/sgetopt.h>
+#include <skalibs/strerr.h>
+#include <skalibs/types.h>
+
+#include "lib/exitcode.h"
+#include "lib/log.h"
+#include "lib/process.h"
+#include "smtpd/pool.h"
+#include "smtpd/wire.h"
+
+#define USAGE                                                                  \
+  "trap-pool [-n warm] [-m most] [-s sessions] [-a age] [-w wait] socket "     \
+  "[program [argument ...]]"
+#define BACKLOG 4096
+#define EVENTS 64
+
+static uint32_t
+number(char const *text, uint32_t least)
+{
+  uint32_t value;
+  if (!uint320_scan(text, &value) || value < least || value > 100000000)
+    strerr_dieusage(EXIT_PERMANENT, USAGE);
+  return value;
+}
+
+/* Returns the index of the first argument that is no option. */
+static int
+read_options(struct pool *pool, int argc, char **argv)
+{
+  subgetopt l = SUBGETOPT_ZERO;
+  int option;
+  while ((option = subgetopt_r(argc, (char const *const *)argv,
+                               "n:m:s:a:w:", &l)) != -1) {
+    switch (option) {
+    case 'n':
+      pool->warm = number(l.arg, 0);
+      break;
+    case 'm':
+      pool->most = number(l.arg, 1);
+      break;
+    case 's':
+      pool->sessions = number(l.arg, 1);
+      break;
+    case 'a':
+      pool->age_ms = (int64_t)number(l.arg, 1) * 1000;
+      break;
+    case 'w':
+      pool->wait_ms = (int64_t)number(l.arg, 0) * 1000;
+      break;
+    default:
+      strerr_dieusage(EXIT_PERMANENT, USAGE);
+    }
+  }
+  if (pool->warm > pool->most)
+    pool->warm = pool->most;
+  if (argc <= l.ind || pool->most > 10000)
+    strerr_dieusage(EXIT_PERMANENT, USAGE);
+  return l.ind;
+}
+
+/* A socket that nobody listens at is what a pool left that was killed. */
+static void
+remove_stale(struct sockaddr_un const *address)
+{
+  struct stat status;
+  if (lstat(address->sun_path, &status) < 0)
+    return;
+  if (!S_ISSOCK(status.st_mode))
+    strerr_dief(EXIT_PERMANENT, address->sun_path, " is there and no socket");
+  int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (connect(fd, (struct sockaddr const *)address, sizeof *address) == 0)
+    strerr_dief(EXIT_TEMPORARY, address->sun_path,
+                ": another pool listens there");
+  close(fd);
+  unlink(address->sun_path);
+}
+
+static int
+listen_at(char const *path)
+{
+  struct sockaddr_un address = {.sun_family = AF_UNIX};
+  if (strlen(path) >= sizeof address.sun_path)
+    strerr_dief(EXIT_PERMANENT, "path too long: ", path);
+  strcpy(address.sun_path, path);
+  remove_stale(&address);
+  int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  mode_t mask = umask(0117);
+  if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof address) < 0 ||
+      listen(fd, BACKLOG) < 0)
+    strerr_diefusys(EXIT_TEMPORARY, "listen at ", path);
+  umask(mask);
+  return fd;
+}
+
+static void
+accept_all(struct pool *pool, int socket)
+{
+  int fd;
+  while ((fd = accept4(socket, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK)) >= 0)
+    pool_borrow(pool, fd);
+  if (errno == EMFILE || errno == ENFILE)
+    strerr_warnwusys("accept a borrower");
+}
+
+/* Whether to go on. */
+static bool
+take_signals(struct pool *pool)
+{
+  for (;;) {
+    switch (selfpipe_read()) {
+    case SIGCHLD:
+      pool_reap(pool);
+      break;
+    case SIGHUP:
+      pool_renew(pool);
+      break;
+    case SIGTERM:
+    case SIGINT:
+      return false;
+    default:
+      return true;
+    }
+  }
+}
+
+static void
+serve(struct pool *pool, int socket)
+{
+  struct epoll_event events[EVENTS];
+  bool going = true;
+  while (going) {
+    int n = epoll_wait(pool->epoll, events, EVENTS, pool_tick(pool));
+    if (n < 0 && errno != EINTR)
+      strerr_diefusys(EXIT_TEMPORARY, "wait for events");
+    for (int i = 0; i < n; i++) {
+      uint32_t index = (uint32_t)events[i].data.u64;
+      switch ((enum pool_event)(events[i].data.u64 >> 32)) {
+      case POOL_LISTEN:
+        accept_all(pool, socket);
+        break;
+      case POOL_SIGNAL:
+        going = take_signals(pool);
+        break;
+      case POOL_BORROWER:
+        pool_hear(pool, (int)index);
+        break;
+      case POOL_LANE:
+        pool_probe(pool, index);
+        break;
+      }
+    }
+  }
+}
+
+static int
+trap_signals(void)
+{
+  int fd = selfpipe_init();
+  if (fd < 0 || !selfpipe_trap(SIGCHLD) || !selfpipe_trap(SIGHUP) ||
+      !selfpipe_trap(SIGTERM) || !selfpipe_trap(SIGINT))
+    strerr_diefusys(EXIT_TEMPORARY, "trap signals");
+  return fd;
+}
+
+int
+main(int argc, char **argv)
+{
+  static struct config config;
+  struct rlimit files;
+  char const *reason;
+  struct pool pool = {.config = &config,
+                      .warm = 8,
+                      .most = 64,
+                      .sessions = 100000,
+                      .age_ms = 3600000,
+                      .wait_ms = 20000};
+  process_begin("trap-pool");
+  int first = read_options(&pool, argc, argv);
+  char **command = first + 1 < argc ? argv + first + 1 : NULL;
+  if (!config_read(&config, command, &reason))
+    strerr_dief(EXIT_TEMPORARY, reason);
+  if (getrlimit(RLIMIT_NOFILE, &files) < 0 || files.rlim_cur > 1048576)
+    files.rlim_cur = 1048576;
+  int signals = trap_signals();
+  int socket = listen_at(argv[first]);
+  if (!pool_init(&pool, files.rlim_cur) ||
+      pool_watch(&pool, signals, POOL_SIGNAL, 0) < 0 ||
+      pool_watch(&pool, socket, POOL_LISTEN, 0) < 0)
+    strerr_diefusys(EXIT_TEMPORARY, "set up the pool");
+  serve(&pool, socket);
+  unlink(argv[first]);
+  return EXIT_DONE;
+}
