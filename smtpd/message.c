@@ -82,7 +82,6 @@ log_message(struct session const *session, char const *answer)
 {
   struct log log;
   session_log(session, &log, "message");
-  log_string(&log, "from", session->from);
   log_number(&log, "rcpt", session->accepted);
   log_number(&log, "refused", session->refused);
   log_number(&log, "bytes", session->body.bytes);
@@ -90,6 +89,8 @@ log_message(struct session const *session, char const *answer)
     log_string(&log, "id", session->pipeline.queued);
   log_string(&log, "answer", answer);
   log_seconds(&log, "seconds", (uint64_t)(wire_now_ms() - session->mail_ms));
+  log_string(&log, "from", session->from);
+  session_log_names(session, &log);
   log_write(&log);
 }
 

@@ -14,6 +14,11 @@ session_log(struct session const *session, struct log *log, char const *event)
   log_start(log, event);
   log_string(log, "session", session->id);
   log_string(log, "ip", session->client.addr);
+}
+
+void
+session_log_names(struct session const *session, struct log *log)
+{
   log_string(log, "host", session->client.name);
   log_string(log, "helo", session->client.helo);
 }
@@ -314,6 +319,7 @@ log_end(struct session const *session)
   log_number(&log, "commands", session->commands);
   log_number(&log, "bytes", session->wire.bytes_read);
   log_seconds(&log, "seconds", (uint64_t)(wire_now_ms() - session->started_ms));
+  session_log_names(session, &log);
   log_write(&log);
 }
 

@@ -81,9 +81,12 @@ void session_end_transaction(struct session *session);
 /* Forget the transaction, in the pipeline too. */
 void session_reset(struct session *session);
 
-/* A log line that begins with the session's id, ip, host and helo. */
+/* A log line that begins with the session's id and ip. */
 void session_log(struct session const *session, struct log *log,
                  char const *event);
+
+/* Add host and helo; last, for what a client chose may leave no room behind. */
+void session_log_names(struct session const *session, struct log *log);
 
 /* transaction.c */
 void transaction_mail(struct session *session, char const *argument, size_t n);
