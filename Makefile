@@ -84,8 +84,9 @@ install: all
 	install $(addprefix $O/,$(programs)) $(DESTDIR)$(PREFIX)/bin
 	for page in $(pages); do install -D -m 644 $$page \
 	  $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/} || exit; done
-	cd run && find */ -type f \( -perm -100 -exec install -D -m 755 {} $(SHARE)/{} \; \
-	  -o -exec install -D -m 644 {} $(SHARE)/{} \; \)
+	cd run && for file in $$(find */ -type f); do mode=644; \
+	  [ ! -x $$file ] || mode=755; \
+	  install -D -m $$mode $$file $(SHARE)/$$file || exit; done
 clean:
 	rm -rf $O
 .PHONY: all units deps demo check lint fuzz install clean

@@ -27,7 +27,8 @@ cd "$tree" || exit 111
 out=$work/out
 
 ok "a build into a folder of its own" make -s -j2 O="$out"
-set -- trap-smtpd rcptcheck rcptcheck-compile received-line deliver-dirqueue
+# shellcheck disable=SC2046 # a list of names
+set -- $(sed -n 's/^[a-z]*_programs = //p' Makefile)
 programs=$#
 for program; do
   ok "$program is there" test -x "$out/$program"

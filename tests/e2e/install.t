@@ -5,8 +5,7 @@
 . tests/e2e/lib/tap.sh
 build=${BUILD:-build}
 
-programs="trap-smtpd rcptcheck rcptcheck-compile received-line deliver-dirqueue"
-services="trap"
+programs=$(sed -n 's/^[a-z]*_programs = //p' Makefile)
 
 # Under umask 077, so that the modes are install's own.
 install_to() {
@@ -26,12 +25,10 @@ wanted() {
     for page in */*.[1578]; do
       echo "644 $1/share/man/man${page##*.}/${page##*/}"
     done
-    for service in $services; do
-      (cd run && find "$service" -type f) | while read -r file; do
-        mode=644
-        [ "${file##*/}" != run ] || mode=755
-        echo "$mode $1/share/trapline/run/$file"
-      done
+    find run -mindepth 2 -type f | while read -r file; do
+      mode=644
+      [ "${file##*/}" != run ] || mode=755
+      echo "$mode $1/share/trapline/$file"
     done
   } | LC_ALL=C sort -k 2
 }
