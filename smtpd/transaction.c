@@ -97,6 +97,7 @@ transaction_mail(struct session *session, char const *argument, size_t n)
                       smtp_mail_parameters(&mail, session->config->data_bytes)))
     return;
   session_settle(session);
+  session_end_transaction(session);
   if (!ready_pipeline(session)) {
     session_say(session, trouble);
     return;
@@ -127,7 +128,7 @@ transaction_rcpt(struct session *session, char const *argument, size_t n)
   if (session->accepted + session->undecided >= most)
     session_settle(session);
   if (session->accepted >= most) {
-    session_say_junk(session, "452 4.5.3 Too many recipients");
+    session_say(session, "452 4.5.3 Too many recipients");
     return;
   }
   send_command(session, EXPECT_RCPT, &rcpt);

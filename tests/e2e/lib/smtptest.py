@@ -150,7 +150,7 @@ class Trap:
         client = self.connect(**more)
         try:
             for packet in packets:
-                client.socket.send(packet)
+                client.socket.sendall(packet)
             client.socket.shutdown(socket.SHUT_WR)
         except (BrokenPipeError, ConnectionResetError):
             pass
