@@ -222,6 +222,7 @@ test_nothing_left(void)
   tap_is_number(errno, EINVAL, "its errno");
   tap_is_number(exists, 0, "no job");
   tap_is_number(files(), 0, "nothing left");
+  tap_is_number(writer.queue.root, -1, "the queue will be looked for anew");
   writer.source.random = failing_random;
   tap_is_number(jobwriter_begin(&writer), -1, "no random number");
   instant.tv_sec = -1;
