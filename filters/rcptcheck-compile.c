@@ -147,6 +147,24 @@ write_file(char const *path, struct rulecdb_maker const *maker,
     strerr_diefusys(EXIT_TEMPORARY, "sync the directory of ", path);
 }
 
+/* The two paths, from at most two arguments. */
+static void
+take_paths(char const *const *argv, char *file, char *path)
+{
+  int const room = RULESET_PATH_MAX + 1;
+  int n = 0;
+  if (!argv[0] && control_path("rcptcheck", file, (size_t)room) < 0)
+    strerr_diefusys(EXIT_TEMPORARY, "make the path of ", "rcptcheck");
+  if (argv[0])
+    n = snprintf(file, (size_t)room, "%s", argv[0]);
+  if (n < room && argv[0] && argv[1])
+    n = snprintf(path, (size_t)room, "%s", argv[1]);
+  else if (n < room)
+    n = snprintf(path, (size_t)room, "%s" RULESET_CDB_SUFFIX, file);
+  if (n >= room)
+    strerr_dief(EXIT_PERMANENT, "path too long");
+}
+
 int
 main(int argc, char const *const *argv)
 {
@@ -154,28 +172,18 @@ main(int argc, char const *const *argv)
   char path[RULESET_PATH_MAX + 1];
   struct rulecdb_maker maker;
   struct stat status;
+  struct ruleimage_reporter const reporter = {.report = report, .data = file};
   subgetopt options = SUBGETOPT_ZERO;
 
   process_begin("rcptcheck-compile");
   if (subgetopt_r(argc, argv, "", &options) >= 0 || argc - options.ind > 2)
     strerr_dieusage(EXIT_PERMANENT, USAGE);
-  argv += options.ind;
-  if (!*argv) {
-    if (control_path("rcptcheck", file, sizeof file) < 0)
-      strerr_diefusys(EXIT_TEMPORARY, "make the path of ", "rcptcheck");
-  } else if (snprintf(file, sizeof file, "%s", *argv) >= (int)sizeof file) {
-    strerr_dief(EXIT_PERMANENT, "path too long");
-  }
-  int n = *argv && argv[1]
-              ? snprintf(path, sizeof path, "%s", argv[1])
-              : snprintf(path, sizeof path, "%s" RULESET_CDB_SUFFIX, file);
-  if (n >= (int)sizeof path)
-    strerr_dief(EXIT_PERMANENT, "path too long");
-
-  struct ruleimage_reporter const reporter = {.report = report, .data = file};
+  take_paths(argv + options.ind, file, path);
   char *text = read_settled(file, &status);
   if (!ruleimage_make(text, (size_t)status.st_size, &status, &reporter, &maker))
     strerr_diefusys(EXIT_TEMPORARY, "compile ", file);
+  free(text);
   write_file(path, &maker, &status);
+  rulecdb_free(&maker);
   return EXIT_DONE;
 }
