@@ -141,7 +141,7 @@ do_rcpt(struct stage *stage, char const *line, size_t n, size_t rest)
     say(stage, "503 5.5.1 sender was refused");
     return GO_ON;
   }
-  loop->parameter_bytes = 0;
+  loop->parameter_count = loop->parameter_bytes = 0;
   if (loop->handlers->rcpt)
     loop->handlers->rcpt(stage, &rcpt);
   if (loop->answered) {
@@ -149,7 +149,8 @@ do_rcpt(struct stage *stage, char const *line, size_t n, size_t rest)
     say(stage, NULL);
     return GO_ON;
   }
-  if (n + loop->parameter_bytes + 1 > COMMAND_LINE_MAX) {
+  if (n + loop->parameter_bytes + 1 > COMMAND_LINE_MAX ||
+      rcpt.parameters + loop->parameter_count > COMMAND_PARAMETERS_MAX) {
     say(stage, "552 5.5.4 too many parameters");
     return GO_ON;
   }

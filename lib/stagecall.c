@@ -45,6 +45,7 @@ stage_parameter(struct stage *stage, char const *name, char const *value)
     p += value_bytes - 1;
   }
   loop->parameter_bytes = (size_t)(p - loop->parameters);
+  loop->parameter_count++;
 }
 
 void

@@ -20,7 +20,8 @@ struct stage_loop {
   bool sent_body; /* some of the body was passed on */
   bool queued;    /* an earlier stage committed this message */
   bool answered;
-  size_t parameter_bytes;
+  size_t parameter_count; /* added to this RCPT */
+  size_t parameter_bytes; /* likewise */
   char answer[ANSWER_MAX + 2];
   char parameters[PARAMETERS_MAX];
 };
