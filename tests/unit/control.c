@@ -94,7 +94,7 @@ test_missing(void)
 static void
 test_value_limit(void)
 {
-  char out[CONTROL_VALUE_MAX + 1];
+  char out[2 * CONTROL_VALUE_MAX];
   for (size_t n = CONTROL_VALUE_MAX - 1; n <= CONTROL_VALUE_MAX + 1; n++) {
     int wanted = n > CONTROL_VALUE_MAX ? -1 : 1;
     put_times('v', n, "\n");

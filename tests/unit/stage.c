@@ -13,7 +13,8 @@
 /* What a stage's handlers do; NULL: there is no such handler. */
 struct script {
   char const *mail;  /* the answer; "": none */
-  char const *body;  /* likewise; "+text" is put into the message */
+  char const *body;  /* likewise; "+text" is put into the message; "-answer" is
+                        that from the second message on */
   char const *piece; /* likewise */
   char const *end;   /* likewise */
   bool rcpt;         /* take@, refuse@ and mark@ are answered and marked */
@@ -39,10 +40,13 @@ tell(struct stage *stage, char const *what)
 static void
 act(struct stage *stage, char const *what)
 {
+  static bool second;
   if (*what == '+')
     stage_write(stage, what + 1, strlen(what + 1));
+  else if (*what == '-' && !second)
+    second = true;
   else if (*what)
-    stage_answer(stage, what);
+    stage_answer(stage, what + (*what == '-'));
 }
 
 static void
@@ -228,6 +232,7 @@ test_refused_bodies(void)
   static struct script const piece = {.body = "+top", .piece = "!450 later"};
   static struct script const only = {.piece = "550 5.7.1 no"};
   static struct script const end = {.end = "550 5.6.0 no"};
+  static struct script const later = {.body = "-550 5.7.1 no"};
   static char const in[] = BODY "BDAT 3\nabcXNOTE k=v\nBDAT 2 LAST\nd\nRSET\n";
   does("refused before the body", &body, in,
        BODY "XNOTE k=v\n550 5.7.1 no\nRSET\n");
@@ -235,6 +240,9 @@ test_refused_bodies(void)
        BODY "BDAT 3\ntopXNOTE k=v\nRSET\n!450 later\nRSET\n");
   does("... nothing was put", &only, in,
        BODY "XNOTE k=v\n550 5.7.1 no\nRSET\n");
+  does("one passed on, the next refused before its body", &later,
+       BODY "BDAT 1 LAST\nx" BODY "BDAT 1 LAST\nx",
+       BODY "BDAT 1 LAST\nx" BODY "550 5.7.1 no\n");
   does("refused at the end", &end, in,
        BODY "BDAT 3\nabcXNOTE k=v\nBDAT 2\nd\nRSET\n550 5.6.0 no\nRSET\n");
   does("the next message starts anew", &end, BODY "BDAT 1 LAST\nx" BODY,
