@@ -88,6 +88,11 @@ class Job:
         with open(self.path, "rb") as f:
             return f.read()
 
+    def sent(self):
+        """The data without the trap's own Received field."""
+        return re.sub(rb"\AReceived: from [^\n]*\n(\t[^\n]*\n)*", b"",
+                      self.data(), count=1)
+
 
 def files_under(folder):
     return [os.path.join(at, name)
@@ -151,7 +156,6 @@ class Trap:
         try:
             for packet in packets:
                 client.socket.sendall(packet)
-            client.socket.shutdown(socket.SHUT_WR)
         except (BrokenPipeError, ConnectionResetError):
             pass
         return client.finish()
@@ -228,8 +232,13 @@ class Client:
         self.reply()
         return self.say("EHLO client.example")
 
-    def finish(self):
+    def finish(self, hang_up=True):
         """Read to the end, close, wait for the program. Returns what came."""
+        if hang_up:
+            try:
+                self.socket.shutdown(socket.SHUT_WR)
+            except OSError:
+                pass
         packets = [self.seen] if self.seen else []
         self.seen = b""
         while True:
