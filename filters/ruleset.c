@@ -98,7 +98,6 @@ unload(struct ruleset *set)
   set->regex = NULL;
   set->record = NULL;
   set->image = NULL;
-  set->head = (struct ruleimage_head){0};
   set->database.fd = -1;
 }
 

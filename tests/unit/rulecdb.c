@@ -53,6 +53,21 @@ test_finds(struct rulecdb const *database, char const *name)
                 "a key that is not there");
 }
 
+/* Of equal keys one is in the tables: else many make a search long. */
+static void
+test_slots(struct rulecdb_maker const *maker)
+{
+  size_t filled = 0;
+  size_t slots = 2 * maker->entries;
+  for (size_t i = 0; i < slots; i++) {
+    uint32_t position;
+    memcpy(&position, maker->bytes + maker->used - 8 * i - 4, 4);
+    filled += position != 0;
+  }
+  tap_is_number((long long)slots, 2 * (2 * KEYS + 1), "slots");
+  tap_is_number((long long)filled, KEYS + 1, "one is used for each key");
+}
+
 /* The file is what others understand by a cdb. */
 static void
 test_skalibs(char const *path)
@@ -81,6 +96,7 @@ test_damage(void)
   struct rulecdb_maker maker;
   struct rulecdb database;
   unsigned long answers[3] = {0};
+  int outside = 0;
   uint64_t data;
   uint32_t n;
   rulecdb_start(&maker);
@@ -94,13 +110,17 @@ test_damage(void)
     memcpy(copy, maker.bytes, maker.used);
     copy[i] = (char)(copy[i] ^ 0xff);
     rulecdb_open(&database, copy, -1, maker.used);
-    answers[1 + rulecdb_find(&database, "a", 1, &data, &n)]++;
-    answers[1 + rulecdb_find(&database, "b", 1, &data, &n)]++;
+    for (char const *key = "ab"; *key; key++) {
+      int r = rulecdb_find(&database, key, 1, &data, &n);
+      answers[1 + r]++;
+      outside += r == 1 && data + n > maker.used;
+    }
     free(copy);
   }
   tap_ok(answers[0] && answers[1] && answers[2],
          "a byte changed: %lu damaged, %lu not found, %lu found", answers[0],
          answers[1], answers[2]);
+  tap_is_number(outside, 0, "what is found is inside");
   int damaged = 0;
   for (size_t size = 0; size < maker.used; size++) {
     char *copy = malloc(size ? size : 1);
@@ -124,6 +144,7 @@ main(void)
   struct rulecdb_maker maker;
   struct rulecdb database;
   make(&maker);
+  test_slots(&maker);
   tap_ok(rulecdb_open(&database, maker.bytes, -1, maker.used), "in memory");
   test_finds(&database, "all are found, the first of equal ones, in memory");
 

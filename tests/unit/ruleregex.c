@@ -107,6 +107,24 @@ test_limits(void)
     if (table[i].problem)
       tap_is_string(problem, table[i].problem, "its problem");
   }
+  char deep[1000] = "";
+  for (int i = 0; i < 200; i++)
+    strcat(deep, "(");
+  strcat(deep, "a");
+  for (int i = 0; i < 200; i++)
+    strcat(deep, ")*");
+  strcat(deep, "!");
+  tap_is_number(match(deep, subject, &problem), -1, "200 nested groups");
+  tap_is_string(problem, "heap limit", "its problem");
+  strcpy(deep, "^");
+  for (int i = 0; i < 20; i++)
+    strcat(deep, "(?:");
+  strcat(deep, "a|b");
+  for (int i = 0; i < 20; i++)
+    strcat(deep, "|c)");
+  strcat(deep, "*!");
+  tap_is_number(match(deep, subject, &problem), -1, "20 nested choices");
+  tap_is_string(problem, "depth limit", "its problem");
   tap_is_number(match("^a+!$", subject, &problem), 1, "then others match");
 }
 
