@@ -71,8 +71,9 @@ demo:
 check:
 	run/deps build run check
 	$(MAKE) all units $O/corpus $O/postfix
-	BUILD=$O PYTHONDONTWRITEBYTECODE=1 prove -j2 --exec '' $(units) \
-	  $(wildcard tests/e2e/*.t)
+	BUILD=$O PYTHONDONTWRITEBYTECODE=1 \
+	  LSAN_OPTIONS=suppressions=$(abspath tests/lib/lsan.supp):print_suppressions=0 \
+	  prove -j2 --exec '' $(units) $(wildcard tests/e2e/*.t)
 lint:
 	run/deps build lint
 	tests/lint
