@@ -55,6 +55,16 @@ failed(struct wire *wire, enum wire_status status)
   return 0;
 }
 
+/* ppoll lets no signal through while it has input, so a client that never
+ * stops to send would hold it off. */
+static bool
+is_terminated(void)
+{
+  sigset_t waiting;
+  return terminated ||
+         (sigpending(&waiting) == 0 && sigismember(&waiting, SIGTERM) == 1);
+}
+
 /* Wait until fd is ready, at most until deadline. 1 or 0. */
 static int
 wait_for(struct wire *wire, struct pollfd *fd, int64_t deadline, bool command)
@@ -64,7 +74,7 @@ wait_for(struct wire *wire, struct pollfd *fd, int64_t deadline, bool command)
   while (wire->status == WIRE_OPEN) {
     int64_t now = wire_now_ms();
     int64_t until = deadline < wire->expires_ms ? deadline : wire->expires_ms;
-    if (command && terminated)
+    if (command && is_terminated())
       return failed(wire, WIRE_TERMINATED);
     if (now >= wire->expires_ms)
       return failed(wire, WIRE_EXPIRED);
