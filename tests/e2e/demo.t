@@ -184,6 +184,19 @@ def end_on_terminal(name, end):
        f"{name}: what was taken is there, what was not finished is not")
 
 
+def nobody_reads():
+    folder = base + "/no reader"
+    with subprocess.Popen(["run/demo"], env=environment(folder),
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.DEVNULL) as demo:
+        line = demo.stdout.readline()
+        demo.stdout.close()
+        code = demo.wait(DEADLINE_S)
+    ok(b"demo: " in line and code == 0, "its reader goes away: exit 0", code)
+    left = processes(folder)
+    ok(not left, "its reader goes away: nothing is left running", left)
+
+
 def hang_up(demo):
     os.close(demo.fd)
     demo.fd = None
@@ -232,5 +245,6 @@ foreign_folder()
 end_on_terminal("Ctrl-C", lambda demo: os.write(demo.fd, b"\x03"))
 end_on_terminal("SIGTERM", lambda demo: os.kill(demo.pid, signal.SIGTERM))
 end_on_terminal("lost terminal", hang_up)
+nobody_reads()
 who_runs_it()
 done()
