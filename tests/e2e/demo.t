@@ -60,12 +60,23 @@ def jobs(folder, queue):
             for f in files if f[0].isdigit()]
 
 
-class Terminal:
-    """The demo on a terminal of its own, serving."""
+def fork_with_pipe():
+    """As pty.fork, with a pipe: the kernel hangs up nobody at the end."""
+    read_end, write_end = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        os.dup2(write_end, 1)
+        os.dup2(write_end, 2)
+    os.close(write_end)
+    return pid, read_end
 
-    def __init__(self, folder):
+
+class Demo:
+    """The demo, serving; on a terminal of its own or into a pipe."""
+
+    def __init__(self, folder, fork=pty.fork):
         self.output = ""
-        self.pid, self.fd = pty.fork()
+        self.pid, self.fd = fork()
         if self.pid == 0:
             os.execve("run/demo", ["run/demo"], environment(folder))
         self.shows = self.wait(r"New log lines follow")
@@ -85,6 +96,8 @@ class Terminal:
                 time.sleep(0.02)
                 continue
             except OSError:  # nobody has the terminal any more
+                piece = b""
+            if not piece:
                 return False
             self.output += piece.decode("latin-1")
         return True
@@ -164,9 +177,9 @@ def foreign_folder():
        "a folder that is not its own stays as it is, exit 100", result.stdout)
 
 
-def end_on_terminal(name, end):
-    folder = base + "/terminal-" + name.replace(" ", "-")
-    demo = Terminal(folder)
+def end_by(name, end, fork=pty.fork):
+    folder = base + "/end-" + name.replace(" ", "-")
+    demo = Demo(folder, fork)
     ok(demo.shows, f"{name}: it serves", demo.output)
     with smtplib.SMTP("127.0.0.1", demo.port, timeout=DEADLINE_S) as client:
         client.sendmail("late@a.example", ["late@trap.example"],
@@ -176,8 +189,8 @@ def end_on_terminal(name, end):
     with demo.stalled_client():
         end(demo)
         code = demo.exit_code()
+        left = processes(folder)
     ok(code == 0, f"{name}: exit 0", f"{code}\n{demo.output}")
-    left = processes(folder)
     ok(not left, f"{name}: nothing is left running, a session in hand or not",
        left)
     ok(len(jobs(folder, "incoming")) == 2,
@@ -227,7 +240,7 @@ def who_runs_it():
 
 
 def as_nobody(folder):
-    demo = Terminal(folder)
+    demo = Demo(folder)
     with demo.stalled_client():
         accounts = {command.split()[0].split("/")[-1]:
                     os.stat(f"/proc/{pid}").st_uid
@@ -242,9 +255,10 @@ def as_nobody(folder):
 whole_run()
 busy_port()
 foreign_folder()
-end_on_terminal("Ctrl-C", lambda demo: os.write(demo.fd, b"\x03"))
-end_on_terminal("SIGTERM", lambda demo: os.kill(demo.pid, signal.SIGTERM))
-end_on_terminal("lost terminal", hang_up)
+end_by("Ctrl-C", lambda demo: os.write(demo.fd, b"\x03"))
+end_by("SIGTERM", lambda demo: os.kill(demo.pid, signal.SIGTERM),
+       fork_with_pipe)
+end_by("lost terminal", hang_up)
 nobody_reads()
 who_runs_it()
 done()

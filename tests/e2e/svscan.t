@@ -130,9 +130,10 @@ def serve(port, account):
     ok(wait_until(lambda: re.search(
         r"^@4[0-9a-f]{23,} trap-smtpd: .*from=a@client\.example", log(), re.M)),
        "multilog has the line, with its time", log())
-    modes = {oct(os.stat(p).st_mode & 0o7) for p in
-             glob.glob(base + "/incoming/data/*/*/*")}
-    ok(modes == {"0o0"}, "jobs are not for everybody's eyes", modes)
+    modes = {oct(os.stat(p).st_mode & 0o7777)
+             for p in glob.glob(base + "/incoming/data/*/*")}
+    ok(modes == {"0o770"}, "the queue's directories are its group's to write "
+       "in, and not for others to see", modes)
     if account:
         uids = {*ours("tcpserver").values(), *ours("multilog").values()}
         ok(uids and 0 not in uids, "what meets the network is not root", uids)
