@@ -1,0 +1,130 @@
+/* sources: smtpd/config.c */
+#include "tests/fuzz/fuzz.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "lib/ascii.h"
+#include "smtpd/config.h"
+
+#define ENTRIES_MAX 64
+#define HELD_MAX 4
+
+/* A list's text stays until the process ends; here, until the input does. */
+static void *held[HELD_MAX];
+static size_t held_count;
+
+static void *
+keep_malloc(size_t n)
+{
+  FUZZ_HOLDS(held_count < HELD_MAX);
+  return held[held_count++] = malloc(n);
+}
+
+static void
+keep_free(void *bytes)
+{
+  FUZZ_HOLDS(held_count && held[held_count - 1] == bytes);
+}
+
+#define malloc(n) keep_malloc(n)
+#define free(bytes) keep_free(bytes)
+#include "lib/control.c"
+#undef malloc
+#undef free
+
+/* The input is the control file "pipeline": a link, in a folder of our own, to
+ * a file in memory. */
+static char folder[] = "/tmp/trapline-fuzz.XXXXXX";
+static char link_path[sizeof folder + sizeof "/pipeline"];
+
+static void
+remove_folder(void)
+{
+  unlink(link_path);
+  rmdir(folder);
+}
+
+static int
+open_file(void)
+{
+  char target[64];
+  int fd = memfd_create("control", MFD_CLOEXEC);
+  if (fd < 0 || !mkdtemp(folder))
+    abort();
+  snprintf(link_path, sizeof link_path, "%s/pipeline", folder);
+  snprintf(target, sizeof target, "/proc/self/fd/%d", fd);
+  setenv("TRAPLINE_CONTROL", folder, 1);
+  if (symlink(target, link_path) < 0)
+    abort();
+  atexit(remove_folder);
+  return fd;
+}
+
+static void
+check_value(void)
+{
+  static char out[CONTROL_VALUE_MAX + 1];
+  uint64_t number = 7;
+  memset(out, 'x', sizeof out);
+  if (control_line("pipeline", NULL, out, sizeof out) == 1) {
+    size_t n = strlen(out);
+    FUZZ_HOLDS(n <= CONTROL_VALUE_MAX);
+    FUZZ_HOLDS(!n || !ascii_is_blank(out[n - 1]));
+    for (size_t i = 0; i < n; i++)
+      FUZZ_HOLDS(!ascii_is_control(out[i]) || out[i] == '\t');
+  }
+  if (control_number("pipeline", 10, 20, &number) == 1)
+    FUZZ_HOLDS(number >= 10 && number <= 20);
+  else
+    FUZZ_HOLDS(number == 7);
+  FUZZ_HOLDS(*control_error());
+}
+
+static void
+check_list(void)
+{
+  char *entries[ENTRIES_MAX] = {0};
+  int n = control_list("pipeline", entries, ENTRIES_MAX);
+  FUZZ_HOLDS(n < ENTRIES_MAX);
+  for (int i = 0; i < n; i++) {
+    FUZZ_HOLDS(*entries[i] && *entries[i] != '#');
+    FUZZ_HOLDS(!ascii_is_blank(*entries[i]) && !strchr(entries[i], '\n'));
+  }
+  FUZZ_HOLDS(n < 0 || !entries[n]);
+}
+
+static void
+check_pipeline(void)
+{
+  static struct config config;
+  char const *reason = NULL;
+  size_t words = 0;
+  if (!config_read(&config, NULL, &reason)) {
+    FUZZ_HOLDS(reason && *reason);
+    return;
+  }
+  FUZZ_HOLDS(config.stages && config.stages <= CONFIG_STAGES_MAX);
+  for (size_t i = 0; i < config.stages; i++, words++)
+    for (char **word = config.stage[i]; *word; word++, words++)
+      FUZZ_HOLDS(strlen(*word) <= CONTROL_LIST_MAX);
+  FUZZ_HOLDS(words <= CONFIG_WORDS_MAX);
+}
+
+int
+LLVMFuzzerTestOneInput(uint8_t const *data, size_t n)
+{
+  static int fd = -1;
+  if (fd < 0)
+    fd = open_file();
+  if (ftruncate(fd, 0) < 0 || pwrite(fd, data, n, 0) != (ssize_t)n)
+    abort();
+  check_value();
+  check_list();
+  check_pipeline();
+  while (held_count)
+    free(held[--held_count]);
+  return 0;
+}
