@@ -20,7 +20,7 @@ stage_answer(struct stage *stage, char const *answer)
 {
   struct stage_loop *loop = stage->loop;
   size_t n = 0;
-  for (; answer[n] && n < ANSWER_MAX; n++)
+  for (; n < ANSWER_MAX && answer[n]; n++)
     loop->answer[n] =
         (char)(answer[n] < 0x20 || answer[n] > 0x7e ? '?' : answer[n]);
   loop->answer[n] = 0;
