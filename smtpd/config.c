@@ -23,6 +23,7 @@ read_numbers(struct config *config)
       {"sessiontimeout", 1, 604800, 7200, &config->session_s},
       {"mindatarate", 0, 1000000000, 16, &config->bytes_per_s},
       {"pipelinetimeout", 1, 86400, 300, &config->pipeline_s},
+      {"poolwait", 0, 86400, 30, &config->pool_s},
       {"strictaddress", 0, 1, 0, &strict},
   };
   for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
@@ -70,7 +71,7 @@ split(char *line, char **words, size_t room)
 }
 
 static int
-read_pipeline(struct config *config, char const **reason)
+read_stages(struct config *config, char const **reason)
 {
   static char *words[CONFIG_WORDS_MAX];
   char *lines[CONFIG_STAGES_MAX + 1];
@@ -95,6 +96,16 @@ read_pipeline(struct config *config, char const **reason)
 }
 
 int
+config_read_pipeline(struct config *config, char **command, char const **reason)
+{
+  config->stages = 0;
+  if (!command)
+    return read_stages(config, reason);
+  config->stage[config->stages++] = command;
+  return 1;
+}
+
+int
 config_read(struct config *config, char **command, char const **reason)
 {
   char fallback[sizeof config->greeting];
@@ -106,12 +117,13 @@ config_read(struct config *config, char **command, char const **reason)
     strcat(fallback, " ESMTP");
   if (control_line("greeting", fallback, config->greeting,
                    sizeof config->greeting) < 0 ||
-      !read_numbers(config))
+      !read_numbers(config) ||
+      control_line("pool", NULL, config->pool, sizeof config->pool) < 0)
     goto failed;
-  if (!command)
-    return read_pipeline(config, reason);
-  config->stage[config->stages++] = command;
-  return 1;
+  if (config->pool[0] && !command)
+    return 1;
+  config->pool[0] = 0;
+  return config_read_pipeline(config, command, reason);
 failed:
   *reason = control_error();
   return 0;

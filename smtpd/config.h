@@ -20,8 +20,10 @@ struct config {
   uint64_t session_s;      /* the whole connection */
   uint64_t bytes_per_s;    /* least average rate of a body; 0: no limit */
   uint64_t pipeline_s;     /* the pipeline's time for one answer */
+  uint64_t pool_s;         /* the wait for a pipeline of the pool */
   bool strict;             /* addresses by the letter of RFC 5321 */
-  size_t stages;           /* at least 1 */
+  char pool[108];          /* trap-pool's socket; empty: stages are spawned */
+  size_t stages;           /* at least 1; 0 with a pool */
   char **stage[CONFIG_STAGES_MAX]; /* each an argument vector */
 };
 
@@ -31,9 +33,13 @@ struct config {
 /*
  * Read the control files. command: the pipeline as an argument vector, or
  * NULL: it is in control/pipeline, one stage a line, words parted by blanks,
- * a word with blanks in '...' or "...". Returns 1, or 0 with *reason, which
- * names the file and stays valid.
+ * a word with blanks in '...' or "...". Neither is needed where control/pool
+ * is there. Returns 1, or 0 with *reason, which names the file and stays valid.
  */
 int config_read(struct config *config, char **command, char const **reason);
+
+/* Read the pipeline alone, for trap-pool. */
+int config_read_pipeline(struct config *config, char **command,
+                         char const **reason);
 
 #endif

@@ -16,8 +16,6 @@
 #define INPUT_BYTES 4096
 #define DRAIN_MS 2000
 
-static char const trouble[] = "451 4.3.0 Temporary server error";
-
 void
 pipeline_init(struct pipeline *pipeline, struct config const *config,
               char const *session)
@@ -39,15 +37,9 @@ start_log(struct pipeline const *pipeline, struct log *log, char const *event)
   log_string(log, "session", pipeline->session);
 }
 
-static struct answer *
-ring_at(struct pipeline *pipeline, size_t i)
-{
-  return pipeline->ring + (pipeline->first + i) % PIPELINE_EXPECTED_MAX;
-}
-
 /* The pipeline is of no use any more: whatever it still owes is 451. */
-static void
-break_off(struct pipeline *pipeline, char const *why)
+void
+pipeline_break(struct pipeline *pipeline, char const *why)
 {
   if (pipeline->broken)
     return;
@@ -59,21 +51,56 @@ break_off(struct pipeline *pipeline, char const *why)
   pipeline->output_used = 0;
 }
 
-int
-pipeline_start(struct pipeline *pipeline)
+static void
+log_error(struct pipeline const *pipeline, char const *event, char const *key,
+          char const *object)
+{
+  char const *reason = strerror(errno);
+  struct log log;
+  start_log(pipeline, &log, event);
+  log_string(&log, key, object);
+  log_string(&log, "error", reason);
+  log_write(&log);
+}
+
+static int
+borrow(struct pipeline *pipeline)
+{
+  struct config const *config = pipeline->config;
+  struct lease *lease = &pipeline->lease;
+  if (!lease_take(lease, config->pool, (int64_t)config->pool_s * 1000)) {
+    log_error(pipeline, "error: unable to borrow a pipeline", "pool",
+              config->pool);
+    return 0;
+  }
+  pipeline->head = lease->head;
+  pipeline->tail = lease->tail;
+  pipeline->blind = lease->blind;
+  pipeline->leased = true;
+  return 1;
+}
+
+static int
+spawn(struct pipeline *pipeline)
 {
   struct config const *config = pipeline->config;
   size_t i = spawn_pipeline(config->stage, config->stages, pipeline->pids,
                             &pipeline->head, &pipeline->tail);
   if (i < config->stages) {
-    char const *reason = strerror(errno);
-    struct log log;
-    start_log(pipeline, &log, "error: unable to start a stage");
-    log_string(&log, "stage", config->stage[i][0]);
-    log_string(&log, "error", reason);
-    log_write(&log);
+    log_error(pipeline, "error: unable to start a stage", "stage",
+              config->stage[i][0]);
     return 0;
   }
+  pipeline->leased = false;
+  pipeline->blind = false;
+  return 1;
+}
+
+int
+pipeline_start(struct pipeline *pipeline)
+{
+  if (!(pipeline->config->pool[0] ? borrow(pipeline) : spawn(pipeline)))
+    return 0;
   pipeline->running = true;
   pipeline->broken = false;
   pipeline->output_used = 0;
@@ -83,133 +110,17 @@ pipeline_start(struct pipeline *pipeline)
   return 1;
 }
 
-/* The oldest expected command has its answer; text NULL: our own default. */
-static void
-resolve(struct pipeline *pipeline, char const *text, size_t n)
-{
-  struct answer *answer = ring_at(pipeline, pipeline->answered);
-  answer->hangup = false;
-  pipeline->answered++;
-  if (n && *text == '!') {
-    answer->hangup = true;
-    text++;
-    n--;
-  }
-  if (n > PIPELINE_ANSWER_MAX)
-    n = PIPELINE_ANSWER_MAX;
-  for (size_t i = 0; i < n; i++)
-    answer->text[i] = (char)(text[i] < 0x20 || text[i] > 0x7e ? '?' : text[i]);
-  answer->text[n] = 0;
-}
-
-static void
-resolve_with(struct pipeline *pipeline, char const *text)
-{
-  resolve(pipeline, text, strlen(text));
-}
-
-static bool
-is_expected(struct pipeline *pipeline, enum expected expected)
-{
-  return pipeline->answered < pipeline->expected &&
-         ring_at(pipeline, pipeline->answered)->expected == expected;
-}
-
-static void
-take_answer(struct pipeline *pipeline, char const *line, size_t n)
-{
-  if (pipeline->answered == pipeline->expected ||
-      is_expected(pipeline, EXPECT_RSET))
-    break_off(pipeline, "an answer to no command");
-  else if (line[line[0] == '!'] == '3')
-    resolve_with(pipeline, trouble);
-  else
-    resolve(pipeline, line, n);
-}
-
-static void
-take_note(struct pipeline *pipeline, char const *text, size_t n)
-{
-  struct note note;
-  if (command_note(text, n, &note) && !strcmp(note.key, "queued") &&
-      note.value_bytes <= PIPELINE_ID_MAX)
-    memcpy(pipeline->queued, note.value, note.value_bytes + 1);
-}
-
-static void
-take_line(struct pipeline *pipeline, char const *line, size_t n)
-{
-  size_t rest;
-  switch (command_verb(line, n, &rest)) {
-  case VERB_ANSWER:
-    take_answer(pipeline, line, n);
-    break;
-  case VERB_MAIL:
-    if (is_expected(pipeline, EXPECT_MAIL))
-      resolve_with(pipeline, "250 2.1.0 Ok");
-    break;
-  case VERB_RCPT:
-    if (is_expected(pipeline, EXPECT_RCPT))
-      resolve_with(pipeline, "450 4.2.0 Recipient not available");
-    break;
-  case VERB_RSET:
-    if (is_expected(pipeline, EXPECT_RSET))
-      resolve_with(pipeline, "");
-    break;
-  case VERB_XNOTE:
-    take_note(pipeline, line + rest, n - rest);
-    break;
-  case VERB_XCLIENT:
-  case VERB_BDAT:
-  case VERB_OTHER:
-    break;
-  }
-}
-
-/* Nobody answered LAST: fine if a stage has said that it has the message. */
-static void
-take_last(struct pipeline *pipeline)
-{
-  if (is_expected(pipeline, EXPECT_LAST))
-    resolve_with(pipeline, pipeline->queued[0]
-                               ? "250 2.6.0 queued"
-                               : "451 4.3.0 Unable to queue the message");
-}
-
-static void
-take_output(struct pipeline *pipeline, char const *bytes, size_t n)
-{
-  while (n && !pipeline->broken) {
-    size_t taken;
-    switch (answers_feed(&pipeline->answers, bytes, n, &taken)) {
-    case ANSWERS_MORE:
-      break;
-    case ANSWERS_LINE:
-      take_line(pipeline, pipeline->answers.line, pipeline->answers.used);
-      break;
-    case ANSWERS_LAST:
-      take_last(pipeline);
-      break;
-    case ANSWERS_BAD:
-      break_off(pipeline, "what comes out is no stream");
-      break;
-    }
-    bytes += taken;
-    n -= taken;
-  }
-}
-
 static void
 read_tail(struct pipeline *pipeline)
 {
   char bytes[INPUT_BYTES];
   ssize_t r = fd_read(pipeline->tail, bytes, sizeof bytes);
   if (r > 0)
-    take_output(pipeline, bytes, (size_t)r);
+    pipeline_take(pipeline, bytes, (size_t)r);
   else if (r == 0)
-    break_off(pipeline, "a stage ended");
+    pipeline_break(pipeline, "a stage ended");
   else if (errno != EAGAIN)
-    break_off(pipeline, strerror(errno));
+    pipeline_break(pipeline, strerror(errno));
 }
 
 static int64_t
@@ -230,7 +141,7 @@ wait_both(struct pipeline *pipeline, bool writing, int64_t deadline)
   int64_t left = deadline - now_ms();
   int r = left > 0 ? poll(ends, 2, (int)left) : 0;
   if (r == 0)
-    break_off(pipeline, "no answer in time");
+    pipeline_break(pipeline, "no answer in time");
   else if (r > 0 && ends[0].revents)
     read_tail(pipeline);
 }
@@ -253,9 +164,9 @@ write_head(struct pipeline *pipeline, char const *bytes, size_t n)
     } else if (errno == EAGAIN)
       wait_both(pipeline, true, deadline);
     else if (errno == EPIPE)
-      break_off(pipeline, "a stage ended");
+      pipeline_break(pipeline, "a stage ended");
     else
-      break_off(pipeline, strerror(errno));
+      pipeline_break(pipeline, strerror(errno));
   }
 }
 
@@ -285,7 +196,7 @@ pipeline_put(struct pipeline *pipeline, char const *bytes, size_t n)
 void
 pipeline_expect(struct pipeline *pipeline, enum expected expected)
 {
-  ring_at(pipeline, pipeline->expected)->expected = expected;
+  pipeline_at(pipeline, pipeline->expected)->expected = expected;
   pipeline->expected++;
 }
 
@@ -302,11 +213,11 @@ pipeline_answer(struct pipeline *pipeline)
   int64_t deadline = deadline_of(pipeline);
   while (!pipeline->answered) {
     if (pipeline->broken || !pipeline->running)
-      resolve_with(pipeline, trouble);
+      pipeline_resolve_trouble(pipeline);
     else
       wait_both(pipeline, false, deadline);
   }
-  struct answer *answer = ring_at(pipeline, 0);
+  struct answer *answer = pipeline_at(pipeline, 0);
   pipeline->first = (pipeline->first + 1) % PIPELINE_EXPECTED_MAX;
   pipeline->answered--;
   pipeline->expected--;
@@ -347,6 +258,12 @@ pipeline_end(struct pipeline *pipeline)
   int status[CONFIG_STAGES_MAX];
   if (!pipeline->running)
     return;
+  pipeline->running = false;
+  pipeline->output_used = 0;
+  if (pipeline->leased) {
+    lease_end(&pipeline->lease, !pipeline->broken && !pipeline->expected);
+    return;
+  }
   close(pipeline->head);
   if (pipeline->broken)
     kill(-pipeline->pids[0], SIGTERM);
@@ -356,6 +273,4 @@ pipeline_end(struct pipeline *pipeline)
   spawn_reap(pipeline->pids, pipeline->config->stages, status);
   for (size_t i = 0; i < pipeline->config->stages; i++)
     log_status(pipeline, i, status[i]);
-  pipeline->running = false;
-  pipeline->output_used = 0;
 }

@@ -1,7 +1,7 @@
 /*
- * The pipeline of a session: spawned stages, commands in at the head, answers
- * out at the tail, in order. Every call polls both ends, so that neither side
- * can block the other.
+ * The pipeline of a session: stages that were spawned for it, or lent by
+ * trap-pool; commands in at the head, answers out at the tail, in order. Every
+ * call polls both ends, so that neither side can block the other.
  *
  * A pipeline that dies, says what is no stream or does not answer in time is
  * broken: it is logged, what is still expected of it is answered 451, and it
@@ -17,13 +17,20 @@
 
 #include "smtpd/answers.h"
 #include "smtpd/config.h"
+#include "smtpd/lease.h"
 
 #define PIPELINE_EXPECTED_MAX 32 /* commands not yet answered */
 #define PIPELINE_ANSWER_MAX 480  /* bytes; more is cut */
 #define PIPELINE_ID_MAX 127
 #define PIPELINE_OUTPUT_BYTES 8192
 
-enum expected { EXPECT_MAIL, EXPECT_RCPT, EXPECT_LAST, EXPECT_RSET };
+enum expected {
+  EXPECT_MAIL,
+  EXPECT_RCPT,
+  EXPECT_LAST,
+  EXPECT_RSET,
+  EXPECT_REPLAY, /* a MAIL or RCPT that was answered to the client before */
+};
 
 struct answer {
   enum expected expected;
@@ -35,6 +42,9 @@ struct pipeline {
   struct config const *config;
   char const *session; /* for log lines */
   bool running;
+  bool leased; /* lent by the pool, else ours */
+  bool blind;  /* no stage of it judges senders */
+  struct lease lease;
   bool broken;
   int head, tail;
   pid_t pids[CONFIG_STAGES_MAX];
@@ -50,7 +60,8 @@ struct pipeline {
 void pipeline_init(struct pipeline *pipeline, struct config const *config,
                    char const *session);
 
-/* Start the stages. 1, or 0 if one cannot be started: logged, nothing runs. */
+/* Start the stages, or borrow some. 1, or 0 if that cannot be: logged, nothing
+ * runs. */
 int pipeline_start(struct pipeline *pipeline);
 
 /* Hand over bytes; what is small is gathered until pipeline_flush(). */
@@ -68,8 +79,23 @@ void pipeline_flush(struct pipeline *pipeline);
  * until the next call. That of EXPECT_RSET is empty. */
 struct answer const *pipeline_answer(struct pipeline *pipeline);
 
-/* Close both ends and wait for the stages; those that do not end by
- * themselves are ended. Logs a stage that failed. */
+/* What is lent goes back, as clean unless it is broken or owes answers. What is
+ * ours is ended: close both ends and wait for the stages; those that do not end
+ * by themselves are ended. Logs a stage that failed. */
 void pipeline_end(struct pipeline *pipeline);
+
+/* Between pipeline.c and pipelinetail.c */
+
+/* The ith command of those answered and those expected. */
+struct answer *pipeline_at(struct pipeline *pipeline, size_t i);
+
+/* The pipeline is of no use any more: log why; what it owes will be 451. */
+void pipeline_break(struct pipeline *pipeline, char const *why);
+
+/* Bytes have come out of the tail. */
+void pipeline_take(struct pipeline *pipeline, char const *bytes, size_t n);
+
+/* The oldest expected command is answered 451. */
+void pipeline_resolve_trouble(struct pipeline *pipeline);
 
 #endif

@@ -28,6 +28,9 @@ session_end_transaction(struct session *session)
 {
   session->seen_mail = false;
   session->in_bdat = false;
+  session->said_envelope = false;
+  session->lost = false;
+  session->body.passed = false;
   session->accepted = 0;
   session->refused = 0;
   session->undecided = 0;
@@ -62,6 +65,9 @@ take_answer(struct session *session, struct answer const *answer)
   switch (answer->expected) {
   case EXPECT_RSET:
     return;
+  case EXPECT_REPLAY:
+    session->lost = session->lost || !positive;
+    return;
   case EXPECT_MAIL:
     if (!positive)
       session_end_transaction(session);
@@ -69,6 +75,7 @@ take_answer(struct session *session, struct answer const *answer)
   case EXPECT_RCPT:
     if (session->undecided)
       session->undecided--;
+    replay_decide(&session->replay, positive);
     if (positive) {
       session->accepted++;
       session->recipients++;
@@ -113,11 +120,8 @@ void
 session_reset(struct session *session)
 {
   session_settle(session);
-  if (session->seen_mail && !session->pipeline.broken) {
-    pipeline_put(&session->pipeline, "RSET\n", 5);
-    pipeline_expect(&session->pipeline, EXPECT_RSET);
-    session_settle(session);
-  }
+  session_forget(session);
+  session_settle(session);
   session_end_transaction(session);
 }
 
@@ -282,8 +286,10 @@ serve(struct session *session)
   while (!session->why) {
     char *line;
     size_t n;
-    if (!wire_has_line(&session->wire))
+    if (!wire_has_line(&session->wire)) {
       session_settle(session);
+      session_yield(session);
+    }
     if (session->why)
       break;
     switch (wire_line(&session->wire, &line, &n)) {
@@ -296,6 +302,9 @@ serve(struct session *session)
     case WIRE_LINE_TLS:
       session_settle(session);
       session_hang_up(session, "tls", NULL);
+      break;
+    case WIRE_LINE_ALARM:
+      session_hear_pool(session);
       break;
     case WIRE_LINE_FAILED:
       break;
@@ -345,5 +354,7 @@ session_run(struct session *session, struct config const *config)
   wire_close(&session->wire, strcmp(session->why, "quit") != 0 ||
                                  wire_has_input(&session->wire));
   log_end(session);
+  if (session->pipeline.leased)
+    session_reset(session);
   pipeline_end(&session->pipeline);
 }

@@ -3,7 +3,12 @@
  *
  * MAIL and RCPT go into the pipeline as they come and their answers are waited
  * for only when something else has to be said or nothing more has been read:
- * session_settle(). So a client that pipelines waits once.
+ * session_settle(). So a client that pipelines waits once. The body follows
+ * when it is whole, or when there is no more room for it.
+ *
+ * A pipeline of the pool is given back when the client pauses between two
+ * transactions, and when it pauses anywhere while others wait; the envelope is
+ * then told to another one when the client goes on: resume.c.
  */
 #ifndef TRAPLINE_SMTPD_SESSION_H
 #define TRAPLINE_SMTPD_SESSION_H
@@ -20,9 +25,21 @@
 #include "smtpd/pipeline.h"
 #include "smtpd/wire.h"
 
+#define REPLAY_BYTES 16384
+
+/* The MAIL and RCPT lines of this transaction, as the pipeline has them. */
+struct replay {
+  bool fits; /* else there was no room for all */
+  size_t used;
+  size_t decided; /* up to here their answers have come */
+  char lines[REPLAY_BYTES];
+};
+
 /* The body in hand. */
 struct body {
   enum dot_state state;
+  bool passed;         /* some of it is in the pipeline */
+  size_t used;         /* in space, not yet passed */
   bool discard;        /* refused: read, not passed on */
   char const *refusal; /* the answer then */
   uint64_t bytes;      /* as stored */
@@ -36,6 +53,9 @@ struct session {
   char id[48];
   struct client client;
   bool said_client;    /* the pipeline knows the client as it is now */
+  bool said_envelope;  /* the pipeline knows the envelope as it is now */
+  bool lost;           /* it was to be told again, and cannot be: 451 */
+  bool wanted;         /* others wait for the pipeline */
   bool seen_mail;      /* MAIL accepted, or sent and not answered yet */
   bool in_bdat;        /* a BDAT without LAST has been taken */
   char const *why;     /* the session is to end, and what the log says; NULL:
@@ -51,6 +71,7 @@ struct session {
   uint64_t refusals;   /* recipients refused in this session */
   uint64_t commands;
   char from[ADDRESS_MAX + 1]; /* reverse-path of this transaction */
+  struct replay replay;
   struct body body;
   struct pipeline pipeline;
   struct wire wire;
@@ -88,9 +109,39 @@ void session_log(struct session const *session, struct log *log,
 /* Add host and helo; last, for what a client chose may leave no room behind. */
 void session_log_names(struct session const *session, struct log *log);
 
+/* resume.c */
+
+/* Start with MAIL; add RCPT; its answer has come. */
+void replay_start(struct replay *replay);
+void replay_add(struct replay *replay, char const *line, size_t n);
+void replay_decide(struct replay *replay, bool accepted);
+
+/* See that a pipeline runs and knows client and envelope. 1, or 0 if there is
+ * none: logged. */
+int session_resume(struct session *session);
+
+/* Send RSET, if the pipeline knows of a transaction. */
+void session_forget(struct session *session);
+
+/* The wire's alarm went off: the pool says something. */
+void session_hear_pool(struct session *session);
+
+/* The client is to be waited for: give the pipeline back if that is right. */
+void session_yield(struct session *session);
+
 /* transaction.c */
 void transaction_mail(struct session *session, char const *argument, size_t n);
 void transaction_rcpt(struct session *session, char const *argument, size_t n);
+
+/* body.c */
+
+/* Start in state: see dot.h. */
+void body_start(struct session *session, enum dot_state state);
+
+/* Take DATA's body, or n bytes of BDAT's, off the wire and pass it on; what is
+ * refused is read all the same. 1, or 0 if the client is gone or too slow. */
+int body_data(struct session *session);
+int body_chunk(struct session *session, uint64_t n, bool last);
 
 /* message.c */
 void message_data(struct session *session, size_t argument_bytes);

@@ -15,48 +15,15 @@ address_mode(struct session const *session)
   return session->config->strict ? ADDRESS_STRICT : ADDRESS_LAX;
 }
 
-/* See that a pipeline runs and knows the client. 1 or 0. */
-static int
-ready_pipeline(struct session *session)
-{
-  struct pipeline *pipeline = &session->pipeline;
-  char line[CLIENT_LINE_MAX];
-  if (pipeline->running && pipeline->broken)
-    pipeline_end(pipeline);
-  if (!pipeline->running) {
-    if (!pipeline_start(pipeline))
-      return 0;
-    session->said_client = false;
-  }
-  if (session->said_client)
-    return 1;
-  pipeline_put(pipeline, line, client_format(&session->client, line));
-  pipeline_put(pipeline, "XNOTE session=", 14);
-  pipeline_put(pipeline, session->id, strlen(session->id));
-  pipeline_put(pipeline, "\n", 1);
-  session->said_client = true;
-  return 1;
-}
-
 /* Put a MAIL or RCPT into the pipeline, its answer to be taken later. */
 static void
-send_command(struct session *session, enum expected expected,
-             struct envelope_command const *command)
+send_line(struct session *session, enum expected expected, char const *line,
+          size_t n)
 {
-  char line[COMMAND_LINE_MAX];
-  size_t n = smtp_format(expected == EXPECT_MAIL ? "MAIL FROM" : "RCPT TO",
-                         command, line, sizeof line);
-  if (!n) {
-    session_say_junk(session, "500 5.5.2 Line too long");
-    return;
-  }
   if (pipeline_pending(&session->pipeline) == PIPELINE_EXPECTED_MAX)
     session_settle(session);
   pipeline_put(&session->pipeline, line, n);
   pipeline_expect(&session->pipeline, expected);
-  session->junk = 0;
-  if (expected == EXPECT_RCPT)
-    session->undecided++;
 }
 
 /* Say what is wrong with parameters. Returns whether they are right. */
@@ -79,6 +46,26 @@ say_parameters(struct session *session, enum smtp_parameters verdict)
   return false;
 }
 
+static void
+start_transaction(struct session *session, struct envelope_command const *mail)
+{
+  char line[COMMAND_LINE_MAX];
+  size_t n = smtp_format("MAIL FROM", mail, line, sizeof line);
+  memcpy(session->from, mail->address.text, mail->address.length + 1);
+  session->mail_ms = wire_now_ms();
+  session->seen_mail = true;
+  session->junk = 0;
+  replay_start(&session->replay);
+  replay_add(&session->replay, line, n);
+  session->replay.decided = n;
+  if (session->pipeline.blind) {
+    session_say(session, "250 2.1.0 Ok");
+    return;
+  }
+  session->said_envelope = true;
+  send_line(session, EXPECT_MAIL, line, n);
+}
+
 void
 transaction_mail(struct session *session, char const *argument, size_t n)
 {
@@ -98,20 +85,18 @@ transaction_mail(struct session *session, char const *argument, size_t n)
     return;
   session_settle(session);
   session_end_transaction(session);
-  if (!ready_pipeline(session)) {
+  if (!session_resume(session)) {
     session_say(session, trouble);
     return;
   }
-  memcpy(session->from, mail.address.text, mail.address.length + 1);
-  session->mail_ms = wire_now_ms();
-  session->seen_mail = true;
-  send_command(session, EXPECT_MAIL, &mail);
+  start_transaction(session, &mail);
 }
 
 void
 transaction_rcpt(struct session *session, char const *argument, size_t n)
 {
   struct envelope_command rcpt;
+  char line[COMMAND_LINE_MAX];
   size_t most = session->config->recipients_max;
   if (!session->seen_mail || session->in_bdat) {
     session_say_junk(session, session->in_bdat
@@ -131,5 +116,13 @@ transaction_rcpt(struct session *session, char const *argument, size_t n)
     session_say(session, "452 4.5.3 Too many recipients");
     return;
   }
-  send_command(session, EXPECT_RCPT, &rcpt);
+  if (session->pipeline.broken || session->lost || !session_resume(session)) {
+    session_say(session, trouble);
+    return;
+  }
+  n = smtp_format("RCPT TO", &rcpt, line, sizeof line);
+  replay_add(&session->replay, line, n);
+  session->undecided++;
+  session->junk = 0;
+  send_line(session, EXPECT_RCPT, line, n);
 }

@@ -191,7 +191,7 @@ main(int argc, char **argv)
   process_begin("trap-pool");
   int first = read_options(&pool, argc, argv);
   char **command = first + 1 < argc ? argv + first + 1 : NULL;
-  if (!config_read(&config, command, &reason))
+  if (!config_read_pipeline(&config, command, &reason))
     strerr_dief(EXIT_TEMPORARY, reason);
   if (getrlimit(RLIMIT_NOFILE, &files) < 0 || files.rlim_cur > 1048576)
     files.rlim_cur = 1048576;

@@ -38,6 +38,9 @@ wire_init(struct wire *wire, int in, int out, int64_t session_ms)
 {
   wire->in = in;
   wire->out = out;
+  wire->alarm = -1;
+  wire->alarmed = false;
+  wire->ready = false;
   wire->status = WIRE_OPEN;
   wire->expires_ms = wire_now_ms() + session_ms;
   wire->bytes_read = 0;
@@ -65,9 +68,10 @@ is_terminated(void)
          (sigpending(&waiting) == 0 && sigismember(&waiting, SIGTERM) == 1);
 }
 
-/* Wait until fd is ready, at most until deadline. 1 or 0. */
+/* Wait until one of two descriptors is ready, at most until deadline. 1 or 0.
+ */
 static int
-wait_for(struct wire *wire, struct pollfd *fd, int64_t deadline, bool command)
+wait_for(struct wire *wire, struct pollfd *fds, int64_t deadline, bool command)
 {
   sigset_t open_signals;
   sigemptyset(&open_signals);
@@ -82,7 +86,7 @@ wait_for(struct wire *wire, struct pollfd *fd, int64_t deadline, bool command)
       return failed(wire, WIRE_IDLE);
     struct timespec left = {(until - now) / 1000,
                             (until - now) % 1000 * 1000000};
-    int r = ppoll(fd, 1, &left, command ? &open_signals : NULL);
+    int r = ppoll(fds, 2, &left, command ? &open_signals : NULL);
     if (r > 0)
       return 1;
     if (r < 0 && errno != EINTR)
@@ -100,13 +104,13 @@ wire_flush(struct wire *wire)
     char const *bytes = wire->output + sent;
     size_t n = wire->output_used - sent;
     ssize_t r = send(wire->out, bytes, n, MSG_DONTWAIT | MSG_NOSIGNAL);
-    struct pollfd fd = {wire->out, POLLOUT, 0};
-    if (r < 0 && errno == ENOTSOCK && wait_for(wire, &fd, deadline, false))
+    struct pollfd fds[2] = {{wire->out, POLLOUT, 0}, {-1, 0, 0}};
+    if (r < 0 && errno == ENOTSOCK && wait_for(wire, fds, deadline, false))
       r = fd_write(wire->out, bytes, n);
     if (r >= 0)
       sent += (size_t)r;
     else if (errno == EAGAIN)
-      wait_for(wire, &fd, deadline, false);
+      wait_for(wire, fds, deadline, false);
     else if (errno != EINTR)
       failed(wire, WIRE_ERROR);
   }
@@ -114,11 +118,27 @@ wire_flush(struct wire *wire)
   return wire->status == WIRE_OPEN;
 }
 
+/* Wait for input or the alarm. 1 or 0. */
+static int
+wait_input(struct wire *wire, int64_t deadline, bool command)
+{
+  struct pollfd fds[2] = {{wire->in, POLLIN, 0}, {wire->alarm, POLLIN, 0}};
+  if (wire->ready)
+    return 1;
+  if (!wait_for(wire, fds, deadline, command))
+    return 0;
+  if (fds[0].revents)
+    return 1;
+  wire->alarm = -1;
+  wire->alarmed = true;
+  return 0;
+}
+
 /* Read once more, what was said sent before. 1 or 0. */
 static int
 fill(struct wire *wire, int64_t deadline, bool command)
 {
-  struct pollfd fd = {wire->in, POLLIN, 0};
+  wire->alarmed = false;
   if (!wire_flush(wire))
     return 0;
   if (wire->begin == wire->end)
@@ -128,8 +148,9 @@ fill(struct wire *wire, int64_t deadline, bool command)
     wire->end -= wire->begin;
     wire->begin = 0;
   }
-  if (!wait_for(wire, &fd, deadline, command))
+  if (!wait_input(wire, deadline, command))
     return 0;
+  wire->ready = false;
   ssize_t r = fd_read(wire->in, wire->input + wire->end,
                       sizeof wire->input - wire->end);
   if (r <= 0)
@@ -171,8 +192,19 @@ wire_line(struct wire *wire, char **line, size_t *n)
     if (too_long)
       wire_take(wire, have);
     if (!fill(wire, deadline, true))
-      return WIRE_LINE_FAILED;
+      return wire->alarmed ? WIRE_LINE_ALARM : WIRE_LINE_FAILED;
   }
+}
+
+bool
+wire_ready(struct wire *wire, int milliseconds)
+{
+  struct pollfd fd = {wire->in, POLLIN, 0};
+  if (!wire_flush(wire))
+    return true;
+  if (!wire->ready)
+    wire->ready = poll(&fd, 1, milliseconds) > 0;
+  return wire->ready;
 }
 
 bool
@@ -226,8 +258,8 @@ wire_close(struct wire *wire, bool linger)
   if (wire->idle_ms > LINGER_MS)
     wire->idle_ms = LINGER_MS;
   if (wire_flush(wire) && linger && shutdown(wire->out, SHUT_WR) == 0) {
-    struct pollfd fd = {wire->in, POLLIN, 0};
-    while (dropped < LINGER_BYTES && wait_for(wire, &fd, deadline, false)) {
+    struct pollfd fds[2] = {{wire->in, POLLIN, 0}, {-1, 0, 0}};
+    while (dropped < LINGER_BYTES && wait_for(wire, fds, deadline, false)) {
       ssize_t r = fd_read(wire->in, wire->input, sizeof wire->input);
       if (r <= 0)
         break;

@@ -28,6 +28,9 @@ enum wire_status {
 
 struct wire {
   int in, out;
+  int alarm;    /* also watched while waiting for input; -1: none */
+  bool alarmed; /* it became readable, the wait is over, alarm is -1 */
+  bool ready;   /* input is known to be there */
   enum wire_status status;
   int64_t idle_ms;     /* the longest wait for one command or piece */
   int64_t expires_ms;  /* when the session has to be over */
@@ -50,6 +53,7 @@ enum wire_line {
   WIRE_LINE,
   WIRE_LINE_TOO_LONG, /* it was read to its end and dropped */
   WIRE_LINE_TLS,      /* no line: a TLS handshake record */
+  WIRE_LINE_ALARM,    /* no line yet: see alarmed */
   WIRE_LINE_FAILED,   /* see status */
 };
 
@@ -64,9 +68,13 @@ bool wire_has_line(struct wire const *wire);
 bool wire_has_input(struct wire const *wire);
 
 /* What was read and not taken: waits for at least one byte. Take with
- * wire_take(). 0 if it failed. */
+ * wire_take(). 0 if it failed, or if alarmed. */
 size_t wire_piece(struct wire *wire, char const **bytes);
 void wire_take(struct wire *wire, size_t n);
+
+/* Send what was said and wait at most milliseconds for input. Whether some
+ * came, or the connection failed. */
+bool wire_ready(struct wire *wire, int milliseconds);
 
 /* Say text, a line without its CRLF, cut to WIRE_REPLY_MAX. */
 void wire_say(struct wire *wire, char const *text);

@@ -1,0 +1,158 @@
+/* A session holds a pipeline only while its client keeps the transaction
+ * moving. What the pipeline has been told of the envelope is kept, so that
+ * another one can be told the same. */
+#include "smtpd/session.h"
+
+#include <string.h>
+
+#include "lib/fdpass.h"
+
+/* Between two transactions, a lent pipeline is kept for a client that goes on
+ * at once. */
+#define PAUSE_MS 50
+/* A body that cannot be told again may stop for so long when others wait. */
+#define STALL_MS 1000
+
+/* Stands for the first letter of a command that was refused. */
+#define REFUSED '-'
+
+void
+replay_start(struct replay *replay)
+{
+  replay->fits = true;
+  replay->used = 0;
+  replay->decided = 0;
+}
+
+void
+replay_add(struct replay *replay, char const *line, size_t n)
+{
+  if (n > sizeof replay->lines - replay->used)
+    replay->fits = false;
+  if (!replay->fits)
+    return;
+  memcpy(replay->lines + replay->used, line, n);
+  replay->used += n;
+}
+
+void
+replay_decide(struct replay *replay, bool accepted)
+{
+  char *line = replay->lines + replay->decided;
+  if (replay->decided == replay->used)
+    return;
+  char const *lf = memchr(line, '\n', replay->used - replay->decided);
+  if (!accepted)
+    *line = REFUSED;
+  replay->decided = (size_t)(lf - replay->lines) + 1;
+}
+
+/* See that a pipeline runs and knows the client. 1 or 0. */
+static int
+ready_pipeline(struct session *session)
+{
+  struct pipeline *pipeline = &session->pipeline;
+  char line[CLIENT_LINE_MAX];
+  if (pipeline->running && pipeline->broken)
+    pipeline_end(pipeline);
+  if (!pipeline->running) {
+    if (!pipeline_start(pipeline))
+      return 0;
+    session->said_client = false;
+    session->said_envelope = false;
+    session->wanted = false;
+    session->wire.alarm = pipeline->leased ? pipeline->lease.socket : -1;
+  }
+  if (session->said_client)
+    return 1;
+  pipeline_put(pipeline, line, client_format(&session->client, line));
+  pipeline_put(pipeline, "XNOTE session=", 14);
+  pipeline_put(pipeline, session->id, strlen(session->id));
+  pipeline_put(pipeline, "\n", 1);
+  session->said_client = true;
+  return 1;
+}
+
+int
+session_resume(struct session *session)
+{
+  struct replay *replay = &session->replay;
+  char const *end = replay->lines + replay->used;
+  if (!ready_pipeline(session))
+    return 0;
+  if (!session->seen_mail || session->said_envelope)
+    return 1;
+  for (char const *line = replay->lines, *next; line < end; line = next) {
+    next = (char const *)memchr(line, '\n', (size_t)(end - line)) + 1;
+    if (*line == REFUSED)
+      continue;
+    if (pipeline_pending(&session->pipeline) == PIPELINE_EXPECTED_MAX)
+      session_settle(session);
+    pipeline_put(&session->pipeline, line, (size_t)(next - line));
+    pipeline_expect(&session->pipeline, EXPECT_REPLAY);
+  }
+  session->said_envelope = true;
+  return 1;
+}
+
+void
+session_forget(struct session *session)
+{
+  struct pipeline *pipeline = &session->pipeline;
+  if (!session->said_envelope || !pipeline->running || pipeline->broken)
+    return;
+  pipeline_put(pipeline, "RSET\n", 5);
+  pipeline_expect(pipeline, EXPECT_RSET);
+  session->said_envelope = false;
+}
+
+/* Give the pipeline back. */
+static void
+park(struct session *session)
+{
+  session_settle(session);
+  session_forget(session);
+  session_settle(session);
+  pipeline_end(&session->pipeline);
+  session->wire.alarm = -1;
+}
+
+/* Whether the pipeline has been told what cannot be told again. */
+static bool
+must_hold(struct session const *session)
+{
+  return session->said_envelope &&
+         (!session->replay.fits || session->body.passed);
+}
+
+void
+session_hear_pool(struct session *session)
+{
+  char byte = 0;
+  int fds[FDPASS_MAX];
+  size_t n;
+  session->wire.alarmed = false;
+  if (fdpass_receive(session->pipeline.lease.socket, &byte, fds, &n) > 0)
+    session->wanted = byte == LEASE_WANTED;
+}
+
+void
+session_yield(struct session *session)
+{
+  struct pipeline *pipeline = &session->pipeline;
+  if (!pipeline->running || !pipeline->leased)
+    return;
+  if (!session->seen_mail) {
+    if (session->wanted || !wire_ready(&session->wire, PAUSE_MS))
+      park(session);
+    return;
+  }
+  if (!session->wanted)
+    return;
+  if (must_hold(session)) {
+    if (wire_ready(&session->wire, STALL_MS))
+      return;
+    session->lost = true;
+  }
+  park(session);
+}
