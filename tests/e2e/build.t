@@ -22,9 +22,14 @@ compiles_with() {
 unset MAKEFLAGS MAKELEVEL SANITIZE O CFLAGS CPPFLAGS LDFLAGS
 tree=$work/tree
 mkdir "$tree"
+mkdir -p "$tree/build/fetched"
 cp -R Makefile conf-cc conf-ld lib smtpd filters deliver run tests "$tree"
+# What static programs link to, if this build has it already.
+[ ! -d build/fetched/static ] ||
+  cp -R build/fetched/static "$tree/build/fetched"
 cd "$tree" || exit 111
 out=$work/out
+whole=$(plan O="$out")
 
 ok "a build into a folder of its own" make -s -j2 O="$out"
 # shellcheck disable=SC2046 # a list of names
@@ -33,13 +38,18 @@ programs=$#
 for program; do
   ok "$program is there" test -x "$out/$program"
 done
-ok "the folder of the sources stays as it is" test ! -e build
+ok "the folder of the sources stays as it is" \
+  same "$(find build -path build/fetched -prune -o -type f -print)" ""
+ok "what starts for each connection is linked static, what has other libraries \
+is not" sh -c '! ldd "$1/trap-smtpd" && ldd "$1/rcptcheck" | grep -q pcre2' \
+  sh "$out"
 ok "then there is nothing to do" make -q O="$out"
 sources=$(find lib smtpd filters deliver -name '*.c' | wc -l)
+ok "each source was compiled" test "${whole%% *}" -ge "$sources"
 
 touch conf-cc
 ok "conf-cc changed: all is compiled and linked" \
-  same "$(plan O="$out")" "$sources compiled, $programs linked"
+  same "$(plan O="$out")" "$whole"
 touch -r Makefile conf-cc
 touch conf-ld
 ok "conf-ld changed: all is linked, nothing compiled" \
@@ -54,22 +64,22 @@ ok "back to nothing to do" make -q O="$out"
 
 printf 'int module_new(void);\nint\nmodule_new(void)\n{\n  return 0;\n}\n' \
   >lib/new.c
-ok "a new module is a new file" \
-  same "$(plan O="$out")" "1 compiled, $programs linked"
+ok "a new module is a new file, for static programs, too" \
+  same "$(plan O="$out")" "2 compiled, $programs linked"
 rm lib/new.c
 
 printf 'other-cc -flag\n\nOnly the first line is read.\n' >conf-cc
 printf 'other-ld -lflag\nnot this\n' >conf-ld
 ok "the first line of conf-cc compiles" \
-  compiles_with '^other-cc -flag -I\. ' O="$out"
+  compiles_with '&& other-cc -flag -I\. ' O="$out"
 ok "the first line of conf-ld links" \
-  sh -c 'make -n O="$1" | grep -c "^other-ld -lflag" | grep -qx "$2"' sh \
+  sh -c 'make -n O="$1" | grep -c "&& other-ld -lflag" | grep -qx "$2"' sh \
   "$out" "$programs"
 ok "CFLAGS and CPPFLAGS come after it" \
-  compiles_with '^other-cc -flag .* -DMINE .*-O0' \
+  compiles_with '&& other-cc -flag .* -DMINE .*-O0' \
   CPPFLAGS=-DMINE CFLAGS=-O0 O="$out"
 ok "LDFLAGS come after it, too" \
-  sh -c 'make -n O="$1" LDFLAGS=-mine | grep -q "^other-ld -lflag .*-mine"' \
+  sh -c 'make -n O="$1" LDFLAGS=-mine | grep -q "&& other-ld -lflag .*-mine"' \
   sh "$out"
 ok "SANITIZE=1 builds into build/asan, also with CFLAGS given" \
   compiles_with '-O0 .*-fsanitize=address,undefined .*-o build/asan/' \

@@ -22,6 +22,7 @@ wanted() {
     for program in $programs; do
       echo "755 $1/bin/$program"
     done
+    echo "755 $1/lib/trapline/tcpserver"
     for page in */*.[1578]; do
       echo "644 $1/share/man/man${page##*.}/${page##*/}"
     done
@@ -53,7 +54,7 @@ wanted "${work#/}/prefix" | sed "s, ${work#/}/prefix/, ," >"$work/wanted"
 listing "$work/prefix" >"$work/got"
 ok "exactly these files below it" diff -u "$work/wanted" "$work/got"
 ok "a usual PREFIX is /usr/local" \
-  sh -c 'make -n "$@" DESTDIR=/x install | grep -q "/x/usr/local/bin"' sh "$@"
+  sh -c 'make -n "$@" DESTDIR=/x install | grep -q " /x/usr/local "' sh "$@"
 
 for program in $programs; do
   ok "$program has a page" sh -c 'ls "$@"' sh \

@@ -43,14 +43,14 @@ sub write_file {
     chmod 0755, "$folder/$name";
 }
 
-# With lib.a of this build, under the sanitizers if that is.
+# With obj/lib.a of this build, under the sanitizers if that is.
 sub compile {
     my ($source, $program) = @_;
     my @flags = split ' ', '-std=gnu11 -D_GNU_SOURCE -Wall -Wextra -Werror';
     push @flags, '-fsanitize=address,undefined'
-        if `nm '$build/lib.a' 2>/dev/null` =~ /__asan_init/;
+        if `nm '$build/obj/lib.a' 2>/dev/null` =~ /__asan_init/;
     return system('cc', @flags, '-I', $top, '-o', "$folder/$program",
-                  "$folder/$source", "$build/lib.a", '-lskarnet') == 0;
+                  "$folder/$source", "$build/obj/lib.a", '-lskarnet') == 0;
 }
 
 # Names of jobs differ, their form does not.
