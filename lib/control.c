@@ -59,25 +59,26 @@ control_path(char const *name, char *out, size_t size)
   return 0;
 }
 
-/* Read a file, or its first size bytes. Bytes read, or -1. */
+/* Read a file, or its first size bytes. Bytes read, or -1; a file that is not
+ * there is not yet an error to tell of. A regular file gives all that it has at
+ * once, so a short read is its end. Not O_CLOEXEC, which musl sets with one
+ * more call: it is closed before anything is started. */
 static ssize_t
 read_file(char const *name, char *bytes, size_t size)
 {
   char path[PATH_BYTES];
   if (control_path(name, path, sizeof path) < 0)
     return failed(name, "path too long");
-  int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  int fd = open(path, O_RDONLY | O_NONBLOCK);
   if (fd < 0)
-    return failed(name, strerror(errno));
-  errno = 0;
-  size_t n = allread(fd, bytes, size);
+    return errno == ENOENT ? -1 : failed(name, strerror(errno));
+  ssize_t r = fd_read(fd, bytes, size);
   int reason = errno;
   close(fd);
-  if (reason && reason != EPIPE) {
-    errno = reason;
-    return failed(name, strerror(reason));
-  }
-  return (ssize_t)n;
+  if (r >= 0)
+    return r;
+  errno = reason;
+  return failed(name, strerror(reason));
 }
 
 /* The length of a line without its trailing blanks. */
@@ -151,7 +152,7 @@ control_list(char const *name, char **entries, size_t most)
   size_t used = 0;
   ssize_t r = read_file(name, text, sizeof text);
   if (r < 0)
-    return -1;
+    return errno == ENOENT ? failed(name, strerror(errno)) : -1;
   if (r > CONTROL_LIST_MAX)
     return invalid(name, E2BIG, "file too long");
   if (memchr(text, 0, (size_t)r))

@@ -2,10 +2,9 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/uio.h>
 
 #include <skalibs/allreadwrite.h>
-#include <skalibs/buffer.h>
-#include <skalibs/skamisc.h>
 #include <skalibs/types.h>
 
 #include "lib/command.h"
@@ -13,42 +12,57 @@
 
 /* What a pipe holds, so that one read can take all that is there. */
 #define INPUT_BYTES 65536
+#define OUTPUT_BYTES 8192
 /* Pieces from this size on are written as they stand, not gathered. */
 #define LARGE_BYTES 2048
 
-static char input_space[INPUT_BYTES + 1];
-static buffer input =
-    BUFFER_INIT(&buffer_read, 0, input_space, sizeof input_space);
-static int write_error;
+struct input {
+  size_t begin, end; /* what has been read and not been taken */
+  char bytes[INPUT_BYTES];
+};
 
+struct output {
+  int error; /* errno of the first write that failed */
+  size_t used;
+  char bytes[OUTPUT_BYTES];
+};
+
+static struct input input;
+static struct output output;
+
+/* Write what was gathered and n bytes more, in one call. */
 static void
-written(bool succeeded)
+write_out(char const *bytes, size_t n)
 {
-  if (!succeeded && !write_error)
-    write_error = errno;
+  struct iovec parts[2] = {{output.bytes, output.used}, {(char *)bytes, n}};
+  size_t all = output.used + n;
+  output.used = 0;
+  if (!output.error && allwritev(1, parts, 2) != all)
+    output.error = errno;
 }
 
 enum stream_result
 stream_flush(void)
 {
-  if (!write_error)
-    written(buffer_flush(buffer_1));
-  if (!write_error)
+  if (output.used)
+    write_out(NULL, 0);
+  if (!output.error)
     return STREAM_OK;
-  errno = write_error;
+  errno = output.error;
   return STREAM_WRITE_ERROR;
 }
 
 void
 stream_put(char const *bytes, size_t n)
 {
-  if (write_error)
-    return;
-  if (n < LARGE_BYTES) {
-    written(buffer_put(buffer_1, bytes, n) == (ssize_t)n);
+  if (n >= LARGE_BYTES) {
+    write_out(bytes, n);
     return;
   }
-  written(buffer_flush(buffer_1) && allwrite(1, bytes, n) == n);
+  if (n > sizeof output.bytes - output.used)
+    write_out(NULL, 0);
+  memcpy(output.bytes + output.used, bytes, n);
+  output.used += n;
 }
 
 void
@@ -86,16 +100,19 @@ stream_put_note(char const *key, char const *value)
   stream_put_line(text, (size_t)encoded);
 }
 
-/* Wait for more input, what was put gone before. STREAM_END at end of file. */
+/* Wait for more input, all that there was being taken, and what was put gone
+ * before. STREAM_END at end of file. */
 static enum stream_result
 fill(void)
 {
   enum stream_result result = stream_flush();
   if (result != STREAM_OK)
     return result;
-  ssize_t r = buffer_fill(&input);
+  ssize_t r = fd_read(0, input.bytes, sizeof input.bytes);
   if (r < 0)
     return STREAM_READ_ERROR;
+  input.begin = 0;
+  input.end = (size_t)r;
   return r ? STREAM_OK : STREAM_END;
 }
 
@@ -104,21 +121,18 @@ stream_line(char *line, size_t *n)
 {
   size_t used = 0;
   for (;;) {
-    struct iovec parts[2];
-    buffer_rpeek(&input, parts);
-    for (int i = 0; i < 2 && parts[i].iov_len; i++) {
-      char const *from = parts[i].iov_base;
-      char const *lf = memchr(from, '\n', parts[i].iov_len);
-      size_t take = lf ? (size_t)(lf - from) : parts[i].iov_len;
-      if (used + take >= STREAM_LINE_MAX)
-        return STREAM_TOO_LONG;
-      memcpy(line + used, from, take);
-      used += take;
-      buffer_rseek(&input, take + (lf != NULL));
-      if (lf) {
-        *n = used;
-        return STREAM_OK;
-      }
+    char const *from = input.bytes + input.begin;
+    size_t have = input.end - input.begin;
+    char const *lf = memchr(from, '\n', have);
+    size_t take = lf ? (size_t)(lf - from) : have;
+    if (used + take >= STREAM_LINE_MAX)
+      return STREAM_TOO_LONG;
+    memcpy(line + used, from, take);
+    used += take;
+    input.begin += take + (lf != NULL);
+    if (lf) {
+      *n = used;
+      return STREAM_OK;
     }
     enum stream_result result = fill();
     if (result == STREAM_END && used)
@@ -131,15 +145,14 @@ stream_line(char *line, size_t *n)
 enum stream_result
 stream_piece(uint64_t most, char const **bytes, size_t *n)
 {
-  struct iovec parts[2];
-  if (buffer_isempty(&input)) {
+  if (input.begin == input.end) {
     enum stream_result result = fill();
     if (result != STREAM_OK)
       return result == STREAM_END ? STREAM_TRUNCATED : result;
   }
-  buffer_rpeek(&input, parts);
-  *bytes = parts[0].iov_base;
-  *n = parts[0].iov_len < most ? parts[0].iov_len : (size_t)most;
-  buffer_rseek(&input, *n);
+  size_t have = input.end - input.begin;
+  *bytes = input.bytes + input.begin;
+  *n = have < most ? have : (size_t)most;
+  input.begin += *n;
   return STREAM_OK;
 }

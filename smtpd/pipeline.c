@@ -4,11 +4,13 @@
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include <skalibs/allreadwrite.h>
+#include <skalibs/siovec.h>
 
 #include "lib/log.h"
 #include "smtpd/spawn.h"
@@ -152,16 +154,25 @@ deadline_of(struct pipeline const *pipeline)
   return now_ms() + (int64_t)pipeline->config->pipeline_s * 1000;
 }
 
+/* Write what was gathered, then n bytes. */
 static void
 write_head(struct pipeline *pipeline, char const *bytes, size_t n)
 {
-  int64_t deadline = n ? deadline_of(pipeline) : 0;
-  while (n && !pipeline->broken) {
-    ssize_t r = fd_write(pipeline->head, bytes, n);
-    if (r >= 0) {
-      bytes += r;
-      n -= (size_t)r;
-    } else if (errno == EAGAIN)
+  struct iovec parts[2] = {{pipeline->output, pipeline->output_used},
+                           {(char *)bytes, n}};
+  struct iovec *part = parts;
+  struct iovec *end = parts + 2;
+  int64_t deadline = deadline_of(pipeline);
+  pipeline->output_used = 0;
+  for (;;) {
+    while (part < end && !part->iov_len)
+      part++;
+    if (part == end || pipeline->broken)
+      return;
+    ssize_t r = fd_writev(pipeline->head, part, (unsigned int)(end - part));
+    if (r >= 0)
+      siovec_seek(part, (unsigned int)(end - part), (size_t)r);
+    else if (errno == EAGAIN)
       wait_both(pipeline, true, deadline);
     else if (errno == EPIPE)
       pipeline_break(pipeline, "a stage ended");
@@ -173,9 +184,8 @@ write_head(struct pipeline *pipeline, char const *bytes, size_t n)
 void
 pipeline_flush(struct pipeline *pipeline)
 {
-  size_t n = pipeline->output_used;
-  pipeline->output_used = 0;
-  write_head(pipeline, pipeline->output, n);
+  if (pipeline->output_used)
+    write_head(pipeline, NULL, 0);
 }
 
 void
@@ -183,9 +193,7 @@ pipeline_put(struct pipeline *pipeline, char const *bytes, size_t n)
 {
   if (pipeline->broken || !pipeline->running)
     return;
-  if (n > sizeof pipeline->output - pipeline->output_used)
-    pipeline_flush(pipeline);
-  if (n > sizeof pipeline->output) {
+  if (n > sizeof pipeline->output - pipeline->output_used) {
     write_head(pipeline, bytes, n);
     return;
   }
