@@ -72,7 +72,7 @@ static void
 account(struct session *session, size_t n)
 {
   struct body *body = &session->body;
-  uint64_t limit = session->config->data_bytes;
+  uint64_t limit = session->config.data_bytes;
   body->bytes += n;
   body->used += n;
   if (limit && body->bytes > limit)
@@ -87,7 +87,7 @@ account(struct session *session, size_t n)
 static bool
 is_too_slow(struct session *session)
 {
-  uint64_t rate = session->config->bytes_per_s;
+  uint64_t rate = session->config.bytes_per_s;
   int64_t grace_ms = session->wire.idle_ms;
   int64_t taken_ms = wire_now_ms() - session->body.started_ms;
   if (grace_ms > RATE_GRACE_MS)

@@ -9,9 +9,11 @@
 #define CONFIG_STAGES_MAX 32 /* SPAWN_MAX */
 #define CONFIG_WORDS_MAX 512 /* of all stages, the closing NULLs counted */
 
+#define CONFIG_NAME_MAX 255 /* bytes in a name or greeting */
+
 struct config {
-  char me[256];
-  char greeting[256];
+  char me[CONFIG_NAME_MAX + 1];
+  char greeting[CONFIG_NAME_MAX + 1];
   uint64_t data_bytes;     /* a message, as stored; 0: no limit */
   uint64_t recipients_max; /* accepted in one transaction */
   uint64_t line_bytes;     /* a command with its line end */

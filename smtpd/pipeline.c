@@ -18,20 +18,6 @@
 #define INPUT_BYTES 4096
 #define DRAIN_MS 2000
 
-void
-pipeline_init(struct pipeline *pipeline, struct config const *config,
-              char const *session)
-{
-  pipeline->config = config;
-  pipeline->session = session;
-  pipeline->running = false;
-  pipeline->broken = false;
-  pipeline->head = pipeline->tail = -1;
-  pipeline->queued[0] = 0;
-  pipeline->output_used = 0;
-  pipeline->first = pipeline->answered = pipeline->expected = 0;
-}
-
 static void
 start_log(struct pipeline const *pipeline, struct log *log, char const *event)
 {
@@ -99,9 +85,12 @@ spawn(struct pipeline *pipeline)
 }
 
 int
-pipeline_start(struct pipeline *pipeline)
+pipeline_start(struct pipeline *pipeline, struct config const *config,
+               char const *session)
 {
-  if (!(pipeline->config->pool[0] ? borrow(pipeline) : spawn(pipeline)))
+  pipeline->config = config;
+  pipeline->session = session;
+  if (!(config->pool[0] ? borrow(pipeline) : spawn(pipeline)))
     return 0;
   pipeline->running = true;
   pipeline->broken = false;

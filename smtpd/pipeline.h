@@ -39,30 +39,29 @@ struct answer {
 };
 
 struct pipeline {
+  /* The large parts first: struct session has the reason. */
+  char output[PIPELINE_OUTPUT_BYTES];
+  struct answer ring[PIPELINE_EXPECTED_MAX]; /* first answered ones, then those
+                                                still expected */
+  struct answers answers;
+  pid_t pids[CONFIG_STAGES_MAX];
+  char queued[PIPELINE_ID_MAX + 1]; /* XNOTE queued= of this transaction */
   struct config const *config;
   char const *session; /* for log lines */
   bool running;
   bool leased; /* lent by the pool, else ours */
   bool blind;  /* no stage of it judges senders */
-  struct lease lease;
   bool broken;
+  struct lease lease;
   int head, tail;
-  pid_t pids[CONFIG_STAGES_MAX];
-  char queued[PIPELINE_ID_MAX + 1]; /* XNOTE queued= of this transaction */
-  struct answers answers;
   size_t output_used;
-  char output[PIPELINE_OUTPUT_BYTES];
-  /* A ring: first answered ones, then those still expected. */
-  size_t first, answered, expected;
-  struct answer ring[PIPELINE_EXPECTED_MAX];
+  size_t first, answered, expected; /* in the ring */
 };
 
-void pipeline_init(struct pipeline *pipeline, struct config const *config,
+/* Start the stages, or borrow some; a pipeline of zeroes runs nothing. session:
+ * for log lines; both are kept. 1, or 0 if that cannot be: logged. */
+int pipeline_start(struct pipeline *pipeline, struct config const *config,
                    char const *session);
-
-/* Start the stages, or borrow some. 1, or 0 if that cannot be: logged, nothing
- * runs. */
-int pipeline_start(struct pipeline *pipeline);
 
 /* Hand over bytes; what is small is gathered until pipeline_flush(). */
 void pipeline_put(struct pipeline *pipeline, char const *bytes, size_t n);

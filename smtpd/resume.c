@@ -56,7 +56,7 @@ ready_pipeline(struct session *session)
   if (pipeline->running && pipeline->broken)
     pipeline_end(pipeline);
   if (!pipeline->running) {
-    if (!pipeline_start(pipeline))
+    if (!pipeline_start(pipeline, &session->config, session->id))
       return 0;
     session->said_client = false;
     session->said_envelope = false;

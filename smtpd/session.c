@@ -1,9 +1,10 @@
 #include "smtpd/session.h"
 
-#include <stdio.h>
 #include <string.h>
 #include <sys/time.h>
 #include <unistd.h>
+
+#include <skalibs/types.h>
 
 #include "smtpd/smtp.h"
 #include "smtpd/ucspi.h"
@@ -30,11 +31,9 @@ session_end_transaction(struct session *session)
   session->in_bdat = false;
   session->said_envelope = false;
   session->lost = false;
-  session->body.passed = false;
   session->accepted = 0;
   session->refused = 0;
   session->undecided = 0;
-  session->pipeline.queued[0] = 0;
 }
 
 void
@@ -110,7 +109,7 @@ void
 session_say_junk(struct session *session, char const *reply)
 {
   session_settle(session);
-  if (++session->junk < session->config->junk_max)
+  if (++session->junk < session->config.junk_max)
     session_say(session, reply);
   else
     session_hang_up(session, "junk", "421 4.7.0 Too many errors, closing");
@@ -125,16 +124,23 @@ session_reset(struct session *session)
   session_end_transaction(session);
 }
 
+/* name: a control file's value. */
+static void
+say_name(struct session *session, char const *code, char const *name)
+{
+  char line[sizeof "250-" + CONFIG_NAME_MAX];
+  stpcpy(stpcpy(line, code), name);
+  session_say(session, line);
+}
+
 static void
 say_features(struct session *session)
 {
-  char line[sizeof "250-" + sizeof session->config->me];
-  snprintf(line, sizeof line, "250-%s", session->config->me);
-  session_say(session, line);
+  char size[sizeof "250-SIZE " + UINT64_FMT] = "250-SIZE ";
+  say_name(session, "250-", session->config.me);
   session_say(session, "250-PIPELINING");
-  snprintf(line, sizeof line, "250-SIZE %llu",
-           (unsigned long long)session->config->data_bytes);
-  session_say(session, line);
+  size[9 + uint64_fmt(size + 9, session->config.data_bytes)] = 0;
+  session_say(session, size);
   session_say(session, "250-ENHANCEDSTATUSCODES");
   session_say(session, "250-8BITMIME");
   session_say(session, "250-SMTPUTF8");
@@ -145,7 +151,6 @@ static void
 do_helo(struct session *session, enum smtp_verb verb, char const *argument,
         size_t n)
 {
-  char line[sizeof "250 " + sizeof session->config->me];
   char *helo = session->client.helo;
   if (!n) {
     session_say_junk(session, verb == SMTP_EHLO
@@ -165,8 +170,7 @@ do_helo(struct session *session, enum smtp_verb verb, char const *argument,
     say_features(session);
     return;
   }
-  snprintf(line, sizeof line, "250 %s", session->config->me);
-  session_say(session, line);
+  say_name(session, "250 ", session->config.me);
 }
 
 /* Commands that change nothing but the count of those. */
@@ -332,24 +336,34 @@ log_end(struct session const *session)
   log_write(&log);
 }
 
-void
-session_run(struct session *session, struct config const *config)
+/* SECONDS.MICROSECONDS.PID */
+static void
+make_id(struct session *session)
 {
   struct timeval now;
-  char line[sizeof "220 " + sizeof config->greeting];
+  char *id = session->id;
   gettimeofday(&now, NULL);
-  snprintf(session->id, sizeof session->id, "%lld.%06ld.%ld",
-           (long long)now.tv_sec, (long)now.tv_usec, (long)getpid());
-  session->config = config;
+  id += uint64_fmt(id, (uint64_t)now.tv_sec);
+  /* seven digits, of which the dot takes the first */
+  uint32_fmt(id, 1000000 + (uint32_t)now.tv_usec);
+  *id = '.';
+  id[7] = '.';
+  id += 8;
+  id[uint64_fmt(id, (uint64_t)getpid())] = 0;
+}
+
+void
+session_run(struct session *session)
+{
+  struct config const *config = &session->config;
+  make_id(session);
   wire_init(&session->wire, 0, 1, (int64_t)config->session_s * 1000);
   session->wire.idle_ms = (int64_t)config->idle_s * 1000;
   session->wire.line_max = config->line_bytes;
   session->started_ms = wire_now_ms();
-  pipeline_init(&session->pipeline, config, session->id);
   ucspi_client(&session->client);
   strcpy(session->client.proto, "SMTP");
-  snprintf(line, sizeof line, "220 %s", config->greeting);
-  wire_say(&session->wire, line);
+  say_name(session, "220 ", config->greeting);
   serve(session);
   wire_close(&session->wire, strcmp(session->why, "quit") != 0 ||
                                  wire_has_input(&session->wire));

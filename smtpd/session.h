@@ -48,8 +48,11 @@ struct body {
   char space[WIRE_INPUT_BYTES + DOT_HELD_MAX];
 };
 
+/* What an idle session touches is in two pages, from config to the beginning of
+ * wire's input; a trap has thousands of them. */
 struct session {
-  struct config const *config;
+  struct pipeline pipeline;
+  _Alignas(4096) struct config config;
   char id[48];
   struct client client;
   bool said_client;    /* the pipeline knows the client as it is now */
@@ -71,14 +74,14 @@ struct session {
   uint64_t refusals;   /* recipients refused in this session */
   uint64_t commands;
   char from[ADDRESS_MAX + 1]; /* reverse-path of this transaction */
+  struct wire wire;
   struct replay replay;
   struct body body;
-  struct pipeline pipeline;
-  struct wire wire;
 };
 
-/* Serve the client on descriptors 0 and 1 to the end. */
-void session_run(struct session *session, struct config const *config);
+/* Serve the client on descriptors 0 and 1 to the end. session: zeroes but for
+ * its config. */
+void session_run(struct session *session);
 
 /* Take the answers that are still to come, and say them. */
 void session_settle(struct session *session);

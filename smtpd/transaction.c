@@ -12,7 +12,7 @@ static char const trouble[] = "451 4.3.0 Temporary server error";
 static enum address_mode
 address_mode(struct session const *session)
 {
-  return session->config->strict ? ADDRESS_STRICT : ADDRESS_LAX;
+  return session->config.strict ? ADDRESS_STRICT : ADDRESS_LAX;
 }
 
 /* Put a MAIL or RCPT into the pipeline, its answer to be taken later. */
@@ -55,6 +55,8 @@ start_transaction(struct session *session, struct envelope_command const *mail)
   session->mail_ms = wire_now_ms();
   session->seen_mail = true;
   session->junk = 0;
+  session->body.passed = false;
+  session->pipeline.queued[0] = 0;
   replay_start(&session->replay);
   replay_add(&session->replay, line, n);
   session->replay.decided = n;
@@ -81,7 +83,7 @@ transaction_mail(struct session *session, char const *argument, size_t n)
     return;
   }
   if (!say_parameters(session,
-                      smtp_mail_parameters(&mail, session->config->data_bytes)))
+                      smtp_mail_parameters(&mail, session->config.data_bytes)))
     return;
   session_settle(session);
   session_end_transaction(session);
@@ -97,7 +99,7 @@ transaction_rcpt(struct session *session, char const *argument, size_t n)
 {
   struct envelope_command rcpt;
   char line[COMMAND_LINE_MAX];
-  size_t most = session->config->recipients_max;
+  size_t most = session->config.recipients_max;
   if (!session->seen_mail || session->in_bdat) {
     session_say_junk(session, session->in_bdat
                                   ? "503 5.5.1 RCPT not allowed after BDAT"

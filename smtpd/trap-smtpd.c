@@ -29,7 +29,6 @@ int
 main(int argc, char **argv)
 {
   static struct session session;
-  static struct config config;
   char const *reason;
   subgetopt l = SUBGETOPT_ZERO;
   process_begin("trap-smtpd");
@@ -37,8 +36,8 @@ main(int argc, char **argv)
     strerr_dieusage(EXIT_PERMANENT, USAGE);
   argc -= l.ind;
   argv += l.ind;
-  if (!config_read(&config, argc ? argv : NULL, &reason))
+  if (!config_read(&session.config, argc ? argv : NULL, &reason))
     return refuse_service(reason);
-  session_run(&session, &config);
+  session_run(&session);
   return EXIT_DONE;
 }

@@ -1,7 +1,6 @@
 #include "smtpd/ucspi.h"
 
 #include <arpa/inet.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,8 +8,10 @@ static char const *
 lookup_under(char const *proto, char const *name)
 {
   char variable[64];
-  int n = snprintf(variable, sizeof variable, "%s%s", proto, name);
-  return n > 0 && (size_t)n < sizeof variable ? getenv(variable) : NULL;
+  if (strlen(proto) + strlen(name) >= sizeof variable)
+    return NULL;
+  stpcpy(stpcpy(variable, proto), name);
+  return getenv(variable);
 }
 
 static char const *
