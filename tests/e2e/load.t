@@ -200,7 +200,7 @@ def test_memory():
     test_growth("a body of 100 MB over databytes", [*envelope, "DATA"],
                 b"x" * 100000, 1000, b"\r\n.\r\n", b"552 5.3.4",
                 databytes=1000)
-    test_growth("100,000 transactions", [],
+    test_growth("100,000 transactions", [*envelope, "RSET"],
                 b"MAIL FROM:<>\r\nRCPT TO:<c@d.example>\r\nRSET\r\n" * 100,
                 1000, b"QUIT\r\n", b"221 2.0.0 Bye")
     test_growth("1,000,000 chunks", envelope, b"BDAT 1\r\nx" * 1000, 1000,
