@@ -25,6 +25,9 @@ DEFAULT_CLIENT = {
 with open(BUILD + "/trap-smtpd", "rb") as program:
     SANITIZED = b"__asan_init" in program.read()
 
+# Whether the stages come from a pool of one pipeline, not from trap-smtpd.
+POOLED = bool(os.environ.get("POOLED"))
+
 # ---- TAP
 
 _count = _failed = 0
@@ -124,6 +127,26 @@ class Trap:
         for name, value in control.items():
             self.control(name, value)
         self.log_file = open(self.dir + "/log", "ab+")
+        self.pool = None
+
+    def start_pool(self, *options):
+        """Have a pool, whose one pipeline is the one in control/ as it is
+        now, unless a later one says other options."""
+        if self.pool:
+            return
+        self.pool = subprocess.Popen(
+            ["trap-pool", *(options or ("-n1", "-m1")), "pool"], cwd=self.dir,
+            env=self.environment({}), stdin=subprocess.DEVNULL,
+            stderr=self.log_file, start_new_session=True)
+        atexit.register(self.stop_pool)
+        self.control("pool", "pool")
+        wait_until(lambda: os.path.exists(self.dir + "/pool"))
+
+    def stop_pool(self):
+        if self.pool:
+            self.pool.terminate()
+            self.pool.wait(DEADLINE_S)
+        self.pool = None
 
     def control(self, name, value):
         with open(f"{self.dir}/control/{name}", "w") as f:
@@ -142,6 +165,8 @@ class Trap:
                 prefix=()):
         """A trap-smtpd on one end of a socket pair, a Client on the other.
         With SOCK_SEQPACKET what one side sends is what the other gets."""
+        if POOLED and not arguments:
+            self.start_pool()
         ours, theirs = socket.socketpair(socket.AF_UNIX, kind)
         process = subprocess.Popen(
             [*prefix, "trap-smtpd", *arguments], cwd=self.dir,
@@ -179,14 +204,16 @@ class Trap:
         self.log_file.truncate(0)
 
     def processes(self):
-        """Of this trap, programs that still run."""
+        """Of this trap, programs that still run, the pool's not counted."""
         mark = b"TRAPLINE_TEST=" + os.fsencode(self.dir) + b"\0"
         found = []
         for pid in filter(str.isdigit, os.listdir("/proc")):
             try:
                 with open(f"/proc/{pid}/environ", "rb") as f:
-                    if mark in f.read() + b"\0":
-                        found.append(int(pid))
+                    if mark not in f.read() + b"\0":
+                        continue
+                if not self.pool or os.getsid(int(pid)) != self.pool.pid:
+                    found.append(int(pid))
             except OSError:
                 pass
         return found
@@ -259,6 +286,8 @@ class Server:
     """A trap under tcpserver on a free port of the loopback."""
 
     def __init__(self, trap, connections=300, prefix=()):
+        if POOLED:
+            trap.start_pool()
         self.process = subprocess.Popen(
             [*prefix, "tcpserver", "-1", "-H", "-R", "-l0",
              "-c", str(connections), "-b", str(connections),
