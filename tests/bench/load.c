@@ -139,7 +139,8 @@ connections_due(struct load const *load)
         (uint64_t)((load_now_ms() - load->begin_ms) / plan->burst_ms + 1);
     due = bursts * plan->clients;
   } else {
-    due = totals->connections + plan->clients - totals->open;
+    /* Nobody waits for the reply to QUIT; some servers are slow with it. */
+    due = totals->connections + plan->clients + totals->quitting - totals->open;
   }
   return plan->most && due > plan->most ? plan->most : due;
 }
@@ -200,6 +201,6 @@ main(int argc, char **argv)
          (uintmax_t)totals->never, (uintmax_t)totals->refused,
          (uintmax_t)totals->lost, totals->open, totals->waiting,
          (intmax_t)totals->greeted_ms, (intmax_t)totals->stored_ms,
-         (intmax_t)(totals->last_ms - load.begin_ms));
+         (intmax_t)(totals->last_ms ? totals->last_ms - load.begin_ms : 0));
   return 0;
 }

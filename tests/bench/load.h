@@ -28,7 +28,8 @@ struct totals {
   uint64_t refused, lost;              /* at connect; without an answer */
   int64_t greeted_ms, stored_ms;       /* the longest wait for each */
   int64_t last_ms;                     /* when the last answer came */
-  unsigned open, waiting;              /* waiting: idle after EHLO */
+  unsigned open, quitting;             /* of the open ones, after QUIT */
+  unsigned waiting;                    /* idle after EHLO */
 };
 
 enum phase {

@@ -76,6 +76,7 @@ load_close(struct load *load, struct connection *c)
   close(c->fd);
   c->fd = -1;
   load->totals.open--;
+  load->totals.quitting -= c->phase == PHASE_QUIT;
   load->unused[load->unused_count++] = (unsigned)(c - load->connections);
 }
 
@@ -113,6 +114,7 @@ next_message(struct load *load, struct connection *c)
   if (c->messages && (load->ending || (plan->a_connection &&
                                        c->messages >= plan->a_connection))) {
     say(c, PHASE_QUIT, "QUIT\r\n");
+    load->totals.quitting++;
     return;
   }
   c->messages++;

@@ -137,7 +137,7 @@ def chart_script(run, directory):
     """gnuplot's: both halves have a cluster for each row, a bar for each peer."""
     names = [s.name for s in run.servers]
     plots = ", ".join(
-        f"'' using (column({{base}}+{i})):xtic(1) title '{name}'"
+        f"'' using (column({{base}}+{i})):xticlabels(1) title '{name}'"
         for i, name in enumerate(names))
     rate = plots.replace("{base}", "2").replace("''", "$data", 1)
     cpu = plots.replace("{base}", str(2 + len(names))).replace("''", "$data", 1)

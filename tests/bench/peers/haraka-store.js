@@ -1,7 +1,12 @@
 'use strict';
-// Stores each message in a file of its own, synced before it is answered.
+// Stores each message in a file of its own, synced before it is answered; and
+// does not look up the client's name, as no other peer does.
 const fs = require('node:fs');
 const directory = process.env.HARAKA_STORE;
+
+exports.hook_lookup_rdns = function (next) {
+  next(OK, 'client.example');
+};
 
 exports.hook_queue = function (next, connection) {
   const { uuid, message_stream } = connection.transaction;
