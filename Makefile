@@ -89,9 +89,11 @@ lint:
 fuzz:
 	run/deps build fuzz
 	O=$O tests/fuzz/run
+bench bench-quick:
+	run/deps build run bench && $(MAKE) all && BUILD=$O tests/bench/bench $(@:bench%=%)
 install: all
 	run/install $O $(DESTDIR)$(PREFIX) $(programs)
 clean:
 	rm -rf $O
-.PHONY: all deps units demo check lint fuzz install clean
+.PHONY: all deps units demo check lint fuzz bench bench-quick install clean
 .DELETE_ON_ERROR:

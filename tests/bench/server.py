@@ -1,6 +1,7 @@
 """The servers of the benchmark: started each in a cgroup of its own if this
 process may make one, all their files below a directory in memory, on loopback;
 their CPU time; their end."""
+import contextlib
 import ctypes
 import os
 import shutil
@@ -16,6 +17,19 @@ HERE = os.path.join(TOP, "tests/bench")
 PEERS = os.path.join(BUILD, "bench/peers")
 START_S = 20
 PR_SET_CHILD_SUBREAPER = 36
+
+
+def fetch_peers():
+    subprocess.run([HERE + "/fetch-peers", PEERS], check=True)
+
+
+def give_up(program, seconds):
+    """End, with all that follows a SystemExit, when told to or after so long."""
+    def end(number, _frame):
+        raise SystemExit(f"{program}: fatal: ended by signal {number}")
+    for number in signal.SIGTERM, signal.SIGINT, signal.SIGALRM:
+        signal.signal(number, end)
+    signal.alarm(seconds)
 
 
 class Place:
@@ -162,6 +176,7 @@ class Server:
 
     def __init__(self, place, name, clients=2000):
         self.name = name
+        self.clients = clients
         self.log = f"{place.path}/{name}.log"
         self.port = free_port()
         self.process = None
@@ -272,3 +287,23 @@ def alive(pids):
         except OSError:
             pass
     return False
+
+
+@contextlib.contextmanager
+def one_server(program, seconds, name, clients):
+    """A peer alone, from start to stop, at most so long."""
+    give_up(program, seconds)
+    os.chdir(TOP)
+    place = Place()
+    server = None
+    try:
+        place.copy_root()
+        server = Server(place, name, clients)
+        server.start()
+        print(server.version, flush=True)
+        yield server
+    finally:
+        signal.alarm(0)
+        if server:
+            server.stop()
+        place.remove()
