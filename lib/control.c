@@ -36,6 +36,12 @@ invalid(char const *name, int reason, char const *what)
   return failed(name, what);
 }
 
+int
+control_invalid(char const *name, char const *what)
+{
+  return invalid(name, EINVAL, what);
+}
+
 char const *
 control_error(void)
 {

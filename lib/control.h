@@ -47,6 +47,10 @@ int control_me(char *out, size_t size);
 /* The path of a control file, NUL-terminated. -1 with ENAMETOOLONG. */
 int control_path(char const *name, char *out, size_t size);
 
+/* Let control_error() tell of a file whose content is of no use. Returns -1
+ * with EINVAL. */
+int control_invalid(char const *name, char const *what);
+
 /* What the last failure was: "control/databytes: not a number ...". Never
  * NULL; valid until the next call. */
 char const *control_error(void);

@@ -70,38 +70,37 @@ split(char *line, char **words, size_t room)
   return (int)used;
 }
 
+/* -1: control_error() says why. */
 static int
-read_stages(struct config *config, char const **reason)
+read_stages(struct config *config)
 {
   static char *words[CONFIG_WORDS_MAX];
   char *lines[CONFIG_STAGES_MAX + 1];
   size_t used = 0;
   int n = control_list("pipeline", lines, CONFIG_STAGES_MAX + 1);
-  if (n < 0) {
-    *reason = control_error();
-    return 0;
-  }
+  if (n < 0)
+    return -1;
   for (int i = 0; i < n; i++) {
     int count = split(lines[i], words + used, CONFIG_WORDS_MAX - used);
-    if (count <= 0) {
-      *reason = "control/pipeline: a quote is not closed, or too many words";
-      return 0;
-    }
+    if (count <= 0)
+      return control_invalid("pipeline",
+                             "a quote is not closed, or too many words");
     config->stage[config->stages++] = words + used;
     used += (size_t)count + 1;
   }
-  if (!config->stages)
-    *reason = "control/pipeline: no stage in it";
-  return config->stages != 0;
+  return config->stages ? 0 : control_invalid("pipeline", "no stage in it");
 }
 
 int
 config_read_pipeline(struct config *config, char **command, char const **reason)
 {
   config->stages = 0;
-  if (!command)
-    return read_stages(config, reason);
-  config->stage[config->stages++] = command;
+  if (command)
+    config->stage[config->stages++] = command;
+  else if (read_stages(config) < 0) {
+    *reason = control_error();
+    return 0;
+  }
   return 1;
 }
 

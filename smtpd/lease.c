@@ -5,28 +5,52 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "lib/fdpass.h"
 
+#define RETRY_MS 50
+#define RESTART_MS 2000
+
 static int
-connect_to(char const *path)
+try_connect(struct sockaddr_un const *address)
 {
-  struct sockaddr_un address = {.sun_family = AF_UNIX};
-  if (strlen(path) >= sizeof address.sun_path) {
-    errno = ENAMETOOLONG;
-    return -1;
-  }
-  strcpy(address.sun_path, path);
-  int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  if (fd < 0)
-    return -1;
-  if (connect(fd, (struct sockaddr *)&address, sizeof address) == 0)
+  int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  if (fd < 0 ||
+      connect(fd, (struct sockaddr const *)address, sizeof *address) == 0)
     return fd;
   int reason = errno;
   close(fd);
   errno = reason;
   return -1;
+}
+
+/* EAGAIN: the socket's queue is full; the others: nobody listens, which may be
+ * a pool that is being started anew. */
+static bool
+may_pass(int64_t waited_ms)
+{
+  return errno == EAGAIN ||
+         ((errno == ENOENT || errno == ECONNREFUSED) && waited_ms < RESTART_MS);
+}
+
+static int
+connect_to(char const *path, int64_t milliseconds)
+{
+  struct sockaddr_un address = {.sun_family = AF_UNIX};
+  struct timespec pause = {0, RETRY_MS * 1000000};
+  if (strlen(path) >= sizeof address.sun_path) {
+    errno = ENAMETOOLONG;
+    return -1;
+  }
+  strcpy(address.sun_path, path);
+  for (int64_t waited_ms = 0;; waited_ms += RETRY_MS) {
+    int fd = try_connect(&address);
+    if (fd >= 0 || waited_ms >= milliseconds || !may_pass(waited_ms))
+      return fd;
+    nanosleep(&pause, NULL);
+  }
 }
 
 /* Wait for the pool's word. 1, or 0 with errno. */
@@ -63,7 +87,7 @@ receive(struct lease *lease, int64_t milliseconds)
 int
 lease_take(struct lease *lease, char const *path, int64_t milliseconds)
 {
-  lease->socket = connect_to(path);
+  lease->socket = connect_to(path, milliseconds);
   if (lease->socket < 0)
     return 0;
   if (receive(lease, milliseconds))

@@ -32,8 +32,8 @@ struct lease {
 
 /*
  * Borrow a pipeline from the pool that listens at path, waiting at most
- * milliseconds. 1; or 0 with errno: ETIMEDOUT, EBUSY if the pool refused, or
- * that of connect(2).
+ * milliseconds, of which 2000 for one that listens. 1; or 0 with errno:
+ * ETIMEDOUT, EBUSY if the pool refused, or that of connect(2).
  */
 int lease_take(struct lease *lease, char const *path, int64_t milliseconds);
 

@@ -186,7 +186,6 @@ part(struct pool *pool, int fd, bool clean)
 void
 pool_borrow(struct pool *pool, int fd)
 {
-  struct borrower *borrower = pool->borrowers + fd;
   if ((size_t)fd >= pool->borrowers_max ||
       pool_watch(pool, fd, POOL_BORROWER, (uint32_t)fd) < 0) {
     fdpass_send(fd, LEASE_REFUSED, NULL, 0);
@@ -194,6 +193,7 @@ pool_borrow(struct pool *pool, int fd)
     pool->refused++;
     return;
   }
+  struct borrower *borrower = pool->borrowers + fd;
   borrower->lane = NULL;
   borrower->waiting = false;
   while (pool->idle && pool->idle->failed) {

@@ -27,6 +27,13 @@
   "[program [argument ...]]"
 #define BACKLOG 4096
 #define EVENTS 64
+#define PAUSE_MS 200 /* between two tries to accept, out of descriptors */
+
+struct listener {
+  int socket;
+  bool watched;
+  int64_t since_ms; /* not watched */
+};
 
 static uint32_t
 number(char const *text, uint32_t least)
@@ -106,14 +113,35 @@ listen_at(char const *path)
   return fd;
 }
 
+/* Out of descriptors, the socket is left alone for a moment: it would stay
+ * readable. */
 static void
-accept_all(struct pool *pool, int socket)
+accept_all(struct pool *pool, struct listener *listener)
 {
   int fd;
-  while ((fd = accept4(socket, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK)) >= 0)
+  while ((fd = accept4(listener->socket, NULL, NULL,
+                       SOCK_CLOEXEC | SOCK_NONBLOCK)) >= 0)
     pool_borrow(pool, fd);
-  if (errno == EMFILE || errno == ENFILE)
-    strerr_warnwusys("accept a borrower");
+  if (errno != EMFILE && errno != ENFILE)
+    return;
+  strerr_warnwusys("accept a borrower");
+  epoll_ctl(pool->epoll, EPOLL_CTL_DEL, listener->socket, NULL);
+  listener->watched = false;
+  listener->since_ms = wire_now_ms();
+}
+
+/* How long events may be waited for, at most timeout_ms; -1: any time. */
+static int
+listen_again(struct pool *pool, struct listener *listener, int timeout_ms)
+{
+  if (listener->watched)
+    return timeout_ms;
+  if (wire_now_ms() - listener->since_ms < PAUSE_MS)
+    return PAUSE_MS;
+  if (pool_watch(pool, listener->socket, POOL_LISTEN, 0) < 0)
+    strerr_diefusys(EXIT_TEMPORARY, "watch the socket");
+  listener->watched = true;
+  return timeout_ms;
 }
 
 /* Whether to go on. */
@@ -137,32 +165,39 @@ take_signals(struct pool *pool)
   }
 }
 
+/* Whether to go on. */
+static bool
+take_event(struct pool *pool, struct listener *listener, uint64_t event)
+{
+  uint32_t index = (uint32_t)event;
+  switch ((enum pool_event)(event >> 32)) {
+  case POOL_LISTEN:
+    accept_all(pool, listener);
+    break;
+  case POOL_SIGNAL:
+    return take_signals(pool);
+  case POOL_BORROWER:
+    pool_hear(pool, (int)index);
+    break;
+  case POOL_LANE:
+    pool_probe(pool, index);
+    break;
+  }
+  return true;
+}
+
 static void
-serve(struct pool *pool, int socket)
+serve(struct pool *pool, struct listener *listener)
 {
   struct epoll_event events[EVENTS];
   bool going = true;
   while (going) {
-    int n = epoll_wait(pool->epoll, events, EVENTS, pool_tick(pool));
+    int timeout_ms = listen_again(pool, listener, pool_tick(pool));
+    int n = epoll_wait(pool->epoll, events, EVENTS, timeout_ms);
     if (n < 0 && errno != EINTR)
       strerr_diefusys(EXIT_TEMPORARY, "wait for events");
-    for (int i = 0; i < n; i++) {
-      uint32_t index = (uint32_t)events[i].data.u64;
-      switch ((enum pool_event)(events[i].data.u64 >> 32)) {
-      case POOL_LISTEN:
-        accept_all(pool, socket);
-        break;
-      case POOL_SIGNAL:
-        going = take_signals(pool);
-        break;
-      case POOL_BORROWER:
-        pool_hear(pool, (int)index);
-        break;
-      case POOL_LANE:
-        pool_probe(pool, index);
-        break;
-      }
-    }
+    for (int i = 0; i < n && going; i++)
+      going = take_event(pool, listener, events[i].data.u64);
   }
 }
 
@@ -196,12 +231,13 @@ main(int argc, char **argv)
   if (getrlimit(RLIMIT_NOFILE, &files) < 0 || files.rlim_cur > 1048576)
     files.rlim_cur = 1048576;
   int signals = trap_signals();
-  int socket = listen_at(argv[first]);
+  struct listener listener = {.socket = listen_at(argv[first]),
+                              .watched = false,
+                              .since_ms = INT64_MIN / 2};
   if (!pool_init(&pool, files.rlim_cur) ||
-      pool_watch(&pool, signals, POOL_SIGNAL, 0) < 0 ||
-      pool_watch(&pool, socket, POOL_LISTEN, 0) < 0)
+      pool_watch(&pool, signals, POOL_SIGNAL, 0) < 0)
     strerr_diefusys(EXIT_TEMPORARY, "set up the pool");
-  serve(&pool, socket);
+  serve(&pool, &listener);
   unlink(argv[first]);
   return EXIT_DONE;
 }

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""The service directory of run/trap as it is shipped, under svscan: mail in,
-log lines out, svc -t, and who it runs as."""
+"""The service directories run/trap and run/pool as they are shipped, under
+svscan: mail in, log lines out, svc -t and -h, and who they run as."""
 import atexit
 import glob
 import os
@@ -20,12 +20,13 @@ from smtptest import (BUILD, DEADLINE_S, SANITIZED,  # noqa: E402
 base = os.path.realpath(tempfile.mkdtemp(prefix="trapline-svscan."))
 os.chmod(base, 0o755)
 service = base + "/service/trap"
+pool = base + "/service/pool"
 current = service + "/log/main/current"
 svscan = None
 
 
-def put(path, text):
-    with open(f"{service}/{path}", "w", encoding="ascii") as f:
+def put(path, text, folder=None):
+    with open(f"{folder or service}/{path}", "w", encoding="ascii") as f:
         f.write(text + "\n")
 
 
@@ -57,7 +58,7 @@ def stop():
     if svscan:
         svscan.kill()
         svscan.wait()
-    for folder in (service, service + "/log"):
+    for folder in (service, service + "/log", pool, pool + "/log"):
         subprocess.run(["svc", "-dx", folder], check=False, stderr=-3)
     if not wait_until(lambda: not ours()):
         for pid in ours():
@@ -69,22 +70,26 @@ def set_up():
     """The installed tree, as INSTALL says, with what a test must change: the
     port, the programs' place, queues, and accounts that this machine has."""
     shutil.copytree("run/trap", service)
+    shutil.copytree("run/pool", pool)
     account = "nobody" if os.getuid() == 0 and reachable() else ""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    for path, value in (("env/ACCOUNT", account), ("log/env/ACCOUNT", account),
-                        ("env/PATH", BUILD + ":/usr/bin:/bin"),
-                        ("env/ADDRESS", "127.0.0.1"), ("env/PORT", str(port)),
-                        ("env/PROCESSES", "="), ("control/me", "mx.example")):
+    for folder in (service, pool):
+        for path, value in (("env/ACCOUNT", account),
+                            ("log/env/ACCOUNT", account),
+                            ("env/PATH", BUILD + ":/usr/bin:/bin"),
+                            ("env/PROCESSES", "=")):
+            put(path, value, folder)
+        if SANITIZED:
+            put("env/MEMORY", "=", folder)
+    for path, value in (("env/ADDRESS", "127.0.0.1"), ("env/PORT", str(port)),
+                        ("control/me", "mx.example")):
         put(path, value)
-    if SANITIZED:
-        put("env/MEMORY", "=")
-    os.mkdir(service + "/log/main")
     with open(service + "/control/pipeline", encoding="ascii") as f:
         pipeline = f.read()
     put("control/pipeline", pipeline.replace("/var/spool/trapline", base))
-    for folder in (base + "/incoming", base + "/hamincoming",
-                   service + "/log/main"):
+    for folder in (base + "/incoming", base + "/hamincoming", pool + "/socket",
+                   service + "/log/main", pool + "/log/main"):
         os.makedirs(folder, exist_ok=True)
         if account:
             shutil.chown(folder, account)
@@ -119,7 +124,9 @@ def listens(port):
 
 
 def serve(port, account):
-    ok(wait_until(lambda: listens(port)), "svscan brings it up", log())
+    ok(wait_until(lambda: listens(port) and
+                  os.path.exists(pool + "/socket/pool")),
+       "svscan brings it up", log())
     send(port, "someone@trap.example", "first")
     send(port, "postmaster@trap.example", "second")
     ok([b"first" in b for b in bodies("incoming")] == [True],
@@ -135,8 +142,11 @@ def serve(port, account):
     ok(modes == {"0o770"}, "the queue's directories are its group's to write "
        "in, and not for others to see", modes)
     if account:
-        uids = {*ours("tcpserver").values(), *ours("multilog").values()}
+        uids = {uid for name in ("tcpserver", "trap-pool", "rcptcheck",
+                                 "multilog") for uid in ours(name).values()}
         ok(uids and 0 not in uids, "what meets the network is not root", uids)
+    mode = oct(os.stat(pool + "/socket/pool").st_mode & 0o7777)
+    ok(mode == "0o660", "the pool's socket is its group's", mode)
 
 
 def change(port):
@@ -147,6 +157,28 @@ def change(port):
         codes = [client.rcpt(f"{i}@trap.example")[0] for i in range(2)]
     ok(codes == [250, 452],
        "a change of control/ holds for the next connection", codes)
+
+
+def renew(port):
+    put("control/rcptcheck", "@gone.example DENY Gone.")
+    stages = ours("rcptcheck").keys()
+    subprocess.run(["svc", "-h", pool], check=True)
+    ok(wait_until(lambda: ours("rcptcheck") and
+                  not stages & ours("rcptcheck").keys()),
+       "svc -h: new stages")
+    with smtplib.SMTP("127.0.0.1", port, timeout=DEADLINE_S) as client:
+        client.ehlo("client.example")
+        client.mail("a@client.example")
+        code = client.rcpt("b@gone.example")[0]
+    ok(code == 550, "svc -h: a change of rules holds", code)
+    before = ours("trap-pool").keys()
+    subprocess.run(["svc", "-t", pool], check=True)
+    ok(wait_until(lambda: ours("trap-pool") and
+                  not before & ours("trap-pool").keys()),
+       "svc -t: a new pool")
+    send(port, "someone@trap.example", "again")
+    ok(any(b"again" in b for b in bodies("incoming")),
+       "svc -t: nobody has to come again for it")
 
 
 def restart(port):
@@ -176,6 +208,7 @@ served_port, served_account = set_up()
 svscan = subprocess.Popen(["svscan", base + "/service"], stdin=-3)
 serve(served_port, served_account)
 change(served_port)
+renew(served_port)
 restart(served_port)
 wrong_account()
 done()
