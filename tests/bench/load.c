@@ -15,8 +15,8 @@
   "usage: load [-c clients] [-m messages-a-connection] [-n most] "             \
   "[-l bytes] [-t ms] [-b ms-between-bursts] [-i] port"
 #define EVENTS 256
-#define GRACE_MS 30000
-#define OPENING 200 /* idle clients connect so many at once */
+#define STALL_MS 5000 /* then no answer is waited for any more */
+#define OPENING 200   /* idle clients connect so many at once */
 #define LINE_BYTES 78
 
 static volatile sig_atomic_t told_to_end;
@@ -155,21 +155,30 @@ look_at_clock(struct load *load)
     load->ending = true;
 }
 
+/* After the end: whether nobody is left, or nobody hears anything. */
+static bool
+is_over(struct load const *load, int64_t end_ms)
+{
+  struct totals const *totals = &load->totals;
+  int64_t heard_ms = totals->last_ms > end_ms ? totals->last_ms : end_ms;
+  return load->plan.idle || totals->open == 0 ||
+         load_now_ms() - heard_ms > STALL_MS;
+}
+
 static void
 run(struct load *load)
 {
   struct epoll_event events[EVENTS];
   bool said = false;
-  int64_t last_ms = 0;
+  int64_t end_ms = 0;
   for (;;) {
     look_at_clock(load);
     while (!load->ending && load->totals.connections < connections_due(load))
       if (!load_connect(load))
         break;
-    if (load->ending && !last_ms)
-      last_ms = load_now_ms() + GRACE_MS;
-    if (load->ending &&
-        (load->plan.idle || load->totals.open == 0 || load_now_ms() > last_ms))
+    if (load->ending && !end_ms)
+      end_ms = load_now_ms();
+    if (load->ending && is_over(load, end_ms))
       return;
     if (!said && load->totals.waiting == load->plan.clients) {
       said = true;

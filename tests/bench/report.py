@@ -16,7 +16,7 @@ class Run:
     rows: tuple
     servers: list
     left_out: list
-    table: dict  # (row, name): (messages/s, CPU ms) or why not
+    table: dict  # (row, name): (messages/s, CPU ms, note) or why not
     rounds: int
     run_ms: int
     by_cgroup: bool
@@ -35,8 +35,9 @@ def row_name(row):
 def cell(value):
     if isinstance(value, str):
         return "FAILED"
-    rate, cpu_ms = value
-    return f"{rate:,.0f} {cpu_ms:.{2 if cpu_ms < 10 else 1}f}"
+    rate, cpu_ms, note = value
+    mark = "*" if note else ""
+    return f"{rate:,.0f}{mark} {cpu_ms:.{2 if cpu_ms < 10 else 1}f}"
 
 
 def grid(run):
@@ -108,6 +109,7 @@ def text(run):
     yield "Messages/s and, after it, the server's CPU ms a message; medians of"
     yield (f"{run.rounds} interleaved rounds of {run.run_ms} ms. Messages answered"
            " 250 and not stored: FAILED.")
+    yield "*: clients were refused, hung up on or left without an answer; see below."
     yield ""
     yield from grid(run)
     yield ""
@@ -120,6 +122,8 @@ def text(run):
     for (row, name), value in run.table.items():
         if isinstance(value, str):
             yield f"FAILED: {name}: {row_name(row)}: {value}"
+        elif value[2]:
+            yield f"*: {name}: {row_name(row)}: {value[2]}"
     yield ""
     yield f"machine: {machine()}; load and servers on the same"
     yield "queues: " + ("tmpfs" if run.in_memory else "no /dev/shm: on disk")
@@ -155,6 +159,7 @@ def chart_script(run, directory):
         f"set multiplot layout 2,1 title '{machine()}, {date}' noenhanced",
         "set style data histogram", "set style histogram clustered gap 1",
         "set style fill solid 0.9 border -1", "set grid ytics",
+        "set linetype 9 linecolor rgb 'gray50'", "set linetype cycle 9",
         "set logscale y", "set key outside right noenhanced",
         "set xlabel 'messages a connection, size, clients'",
         "set ylabel 'messages/s'", f"plot {rate}",
