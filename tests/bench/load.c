@@ -15,8 +15,11 @@
   "usage: load [-c clients] [-m messages-a-connection] [-n most] "             \
   "[-l bytes] [-t ms] [-b ms-between-bursts] [-i] port"
 #define EVENTS 256
-#define STALL_MS 5000 /* then no answer is waited for any more */
-#define OPENING 200   /* idle clients connect so many at once */
+/* So long without any answer: no more is waited for. Those whose SYN found no
+ * place try again after 1, 3, 7 and 15 seconds. */
+#define STALL_MS 5000
+#define BURST_STALL_MS 20000
+#define OPENING 200 /* idle clients connect so many at once */
 #define LINE_BYTES 78
 
 static volatile sig_atomic_t told_to_end;
@@ -145,24 +148,27 @@ connections_due(struct load const *load)
   return plan->most && due > plan->most ? plan->most : due;
 }
 
+static bool
+is_stalled(struct load const *load, int64_t since_ms)
+{
+  int64_t last_ms = load->totals.last_ms;
+  return load_now_ms() - (last_ms > since_ms ? last_ms : since_ms) >
+         (load->plan.burst_ms ? BURST_STALL_MS : STALL_MS);
+}
+
 static void
 look_at_clock(struct load *load)
 {
   struct plan const *plan = &load->plan;
-  if (told_to_end || load_now_ms() - load->begin_ms >= plan->run_ms ||
-      (plan->most && load->totals.begun >= plan->most) ||
-      (plan->idle && load->totals.open == 0 && load->totals.connections))
-    load->ending = true;
-}
-
-/* After the end: whether nobody is left, or nobody hears anything. */
-static bool
-is_over(struct load const *load, int64_t end_ms)
-{
   struct totals const *totals = &load->totals;
-  int64_t heard_ms = totals->last_ms > end_ms ? totals->last_ms : end_ms;
-  return load->plan.idle || totals->open == 0 ||
-         load_now_ms() - heard_ms > STALL_MS;
+  bool all_begun =
+      plan->most &&
+      (totals->begun >= plan->most ||
+       (plan->a_connection == 1 && totals->connections >= plan->most));
+  bool nobody = plan->idle && totals->open == 0 && totals->connections;
+  if (told_to_end || load_now_ms() - load->begin_ms >= plan->run_ms ||
+      all_begun || nobody || (!plan->idle && is_stalled(load, load->begin_ms)))
+    load->ending = true;
 }
 
 static void
@@ -178,7 +184,8 @@ run(struct load *load)
         break;
     if (load->ending && !end_ms)
       end_ms = load_now_ms();
-    if (load->ending && is_over(load, end_ms))
+    if (load->ending &&
+        (load->plan.idle || load->totals.open == 0 || is_stalled(load, end_ms)))
       return;
     if (!said && load->totals.waiting == load->plan.clients) {
       said = true;

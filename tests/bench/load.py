@@ -29,7 +29,12 @@ def counted(line):
 
 def run(port, *options):
     process = start(port, *options)
-    text = process.communicate(timeout=1200)[0]
+    try:
+        text = process.communicate(timeout=1200)[0]
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
     if process.returncode != 0:
         raise RuntimeError("the load client failed")
     return counted(text.strip().split("\n")[-1])

@@ -54,7 +54,9 @@ class Place:
                 os.chmod(path, 0o666)
 
     def remove(self):
-        shutil.rmtree(self.path, ignore_errors=True)
+        # What a server still wrote while it was removed: once more.
+        for _ in range(3):
+            shutil.rmtree(self.path, ignore_errors=True)
 
 
 def own_cgroup(controller_file, controller):
@@ -255,15 +257,19 @@ class Server:
         """SIGTERM to its processes, then SIGKILL to what is left of them."""
         if not self.process:
             return
-        seen = set(self.account.processes()) | {self.process.pid}
-        signal_all(seen, signal.SIGTERM)
         begin = time.monotonic()
-        while alive(seen) and time.monotonic() < begin + 10:
+        number, seen = signal.SIGTERM, set()
+        while time.monotonic() < begin + 10:
+            if number == signal.SIGTERM and time.monotonic() > begin + 5:
+                number = signal.SIGKILL
+                signal_all(seen, number)
+            more = set(self.account.processes()) | {self.process.pid}
+            signal_all(more - seen, number)
+            seen |= more
             self.process.poll()
+            if not alive(seen):
+                break
             time.sleep(0.05)
-            if time.monotonic() > begin + 5:
-                seen |= set(self.account.processes())
-                signal_all(seen, signal.SIGKILL)
         self.process.poll()
         self.account.remove()
         self.process = None
