@@ -12,7 +12,7 @@
 #include "smtpd/wire.h"
 
 #define GROW_AFTER_MS 50  /* somebody has waited so long */
-#define ASK_AFTER_MS 100  /* likewise */
+#define ASK_AFTER_MS 50   /* somebody has held a lane so long */
 #define GROW_STEP 8       /* lanes started at once */
 #define START_MS 30000    /* a lane's time to start */
 #define RETRY_MS 1000     /* after a lane that failed to start */
@@ -183,6 +183,24 @@ part(struct pool *pool, int fd, bool clean)
   serve_waiting(pool);
 }
 
+/* Ask as many holders as others wait, those who have held longest first, to
+ * give back; none who may just be at work. */
+static void
+ask_back(struct pool *pool)
+{
+  size_t wanted = pool->waiting.length;
+  int64_t since_ms = wire_now_ms() - ASK_AFTER_MS;
+  for (int fd = pool->holding.first; fd >= 0 && wanted;
+       fd = pool->borrowers[fd].next, wanted--) {
+    struct borrower *holder = pool->borrowers + fd;
+    if (holder->since_ms > since_ms)
+      return;
+    if (!holder->asked)
+      fdpass_send(fd, LEASE_WANTED, NULL, 0);
+    holder->asked = true;
+  }
+}
+
 void
 pool_borrow(struct pool *pool, int fd)
 {
@@ -208,6 +226,7 @@ pool_borrow(struct pool *pool, int fd)
   borrower->waiting = true;
   queue_add(pool, &pool->waiting, fd);
   serve_waiting(pool);
+  ask_back(pool);
 }
 
 void
@@ -284,19 +303,6 @@ pool_renew(struct pool *pool)
   keep_warm(pool);
 }
 
-/* Ask as many holders as others wait, those who have held longest first. */
-static void
-ask_back(struct pool *pool)
-{
-  size_t wanted = pool->waiting.length;
-  for (int fd = pool->holding.first; fd >= 0 && wanted;
-       fd = pool->borrowers[fd].next, wanted--) {
-    if (!pool->borrowers[fd].asked)
-      fdpass_send(fd, LEASE_WANTED, NULL, 0);
-    pool->borrowers[fd].asked = true;
-  }
-}
-
 static void
 refuse_late(struct pool *pool, int64_t now)
 {
@@ -371,8 +377,7 @@ pool_tick(struct pool *pool)
     while (pool->starting < step && pool->starting < pool->waiting.length &&
            grow(pool))
       ;
-    if (waited_ms >= ASK_AFTER_MS)
-      ask_back(pool);
+    ask_back(pool);
     refuse_late(pool, now);
   }
   log_waiting(pool, now);

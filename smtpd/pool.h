@@ -3,8 +3,8 @@
  *
  * A borrower is a connection to the pool's socket. It waits in order until a
  * lane is idle, then holds it until it says that it is clean, or closes. When
- * somebody has waited for a while the pool grows to its most, and asks those
- * who have held a lane longest to give it back.
+ * somebody waits, those who have held a lane longest are asked to give it back;
+ * after a while the pool grows to its most.
  */
 #ifndef TRAPLINE_SMTPD_POOL_H
 #define TRAPLINE_SMTPD_POOL_H

@@ -1,0 +1,356 @@
+#!/usr/bin/env python3
+"""Sessions that share the pipelines of a pool: none sees another, none can
+keep another waiting, and what dies is replaced."""
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, "tests/e2e/lib")
+from smtptest import (ACCEPTED, DEADLINE_S, SANITIZED, Server,  # noqa: E402
+                      Trap, done, files_under, is_same, ok, wait_until)
+
+STAGES = ("rcptcheck", "received-line", "deliver-dirqueue -n ham ham",
+          "deliver-dirqueue queue")
+RULES = "ham@trap.example OK [note=ham]\nold@trap.example DENY Gone."
+
+
+def new_trap(*options, pipeline=STAGES, **control):
+    trap = Trap(pipeline=pipeline, rcptcheck=RULES, **control)
+    os.mkdir(trap.dir + "/ham")
+    trap.start_pool(*options)
+    wait_until(lambda: len(stages(trap)) >= len(pipeline))
+    return trap
+
+
+def stages(trap):
+    """The pids of the stages that run."""
+    with open(f"/proc/{trap.pool.pid}/task/{trap.pool.pid}/children",
+              encoding="ascii") as f:
+        return set(map(int, f.read().split()))
+
+
+def who(name):
+    """What the server in front says of a client."""
+    return {"PROTO": "TCP", "TCPREMOTEIP": f"192.0.2.{len(name)}",
+            "TCPREMOTEHOST": name + ".example", "TCPREMOTEINFO": name}
+
+
+def deliver(trap, name, recipient="u@trap.example"):
+    """A whole session; the reply to the final dot."""
+    client = trap.connect(client=who(name), kind=socket.SOCK_STREAM)
+    client.reply()
+    client.say(f"EHLO {name}", f"MAIL FROM:<{name}@a.example>",
+               f"RCPT TO:<{recipient}>", "DATA")
+    answer = client_body(client, name)
+    client.say("QUIT")
+    client.close()
+    return answer
+
+
+def client_body(client, name):
+    client.send(f"Subject: {name}\r\n\r\nI am {name}.\r\n.\r\n".encode())
+    return client.reply()
+
+
+# ---- One pipeline, many sessions
+
+PHASES = {
+    "connecting": [],
+    "EHLO": ["EHLO first"],
+    "MAIL": ["EHLO first", "MAIL FROM:<first@a.example>"],
+    "RCPT": ["EHLO first", "MAIL FROM:<first@a.example>",
+             "RCPT TO:<ham@trap.example>"],
+    "a refused RCPT": ["EHLO first", "MAIL FROM:<first@a.example>",
+                       "RCPT TO:<old@trap.example>"],
+    "DATA": ["EHLO first", "MAIL FROM:<first@a.example>",
+             "RCPT TO:<ham@trap.example>", "DATA"],
+    "half a body": ["EHLO first", "MAIL FROM:<first@a.example>",
+                    "RCPT TO:<u@trap.example>", "DATA", b"x" * 200000],
+    "half a BDAT": ["EHLO first", "MAIL FROM:<first@a.example>",
+                    "RCPT TO:<u@trap.example>", b"BDAT 999999\r\n" +
+                    b"BDAT 3 LAST\n" * 20000],
+    "a message": ["EHLO first", "MAIL FROM:<first@a.example>",
+                  "RCPT TO:<u@trap.example>", "DATA",
+                  b"Subject: first\r\n\r\nfirst\r\n.\r\n"],
+}
+
+
+def go_to(client, steps):
+    client.reply()
+    for step in steps:
+        if isinstance(step, str):
+            client.say(step)
+        else:
+            client.send(step)
+
+
+def test_killed_borrower():
+    """Whatever the one before was doing when it died."""
+    trap = new_trap("-n1", "-m1")
+    for phase, steps in PHASES.items():
+        taken = len(trap.jobs()) + (phase == "a message")
+        client = trap.connect(client=who("first"), kind=socket.SOCK_STREAM)
+        go_to(client, steps)
+        if phase == "a message":
+            client.reply()
+        client.process.send_signal(signal.SIGKILL)
+        client.close()
+        answer = deliver(trap, "second")
+        ok(answer.startswith(ACCEPTED), f"killed after {phase}: the next "
+           "client delivers", answer)
+        jobs = trap.jobs()
+        is_same(len(jobs), taken + 1, f"killed after {phase}: that is all")
+        facts = [jobs[-1].meta.get(key) for key in (
+            "ip", "host", "ident", "helo", "mail_from", "rcpt_to", "note")]
+        is_same((facts, jobs[-1].sent()),
+                ([b"192.0.2.6", b"second.example", b"second", b"second",
+                  b"second@a.example", b"u@trap.example", None],
+                 b"Subject: second\n\nI am second.\n"),
+                f"killed after {phase}: nothing of it in the next message")
+        is_same(b"first" in jobs[-1].data(), False,
+                f"killed after {phase}: nor in the Received line")
+        is_same((len(files_under(trap.queue)), files_under(trap.dir + "/ham")),
+                (2 * len(jobs), []), f"killed after {phase}: no file is left")
+
+
+def test_same_stages():
+    trap = new_trap("-n1", "-m1")
+    ok(wait_until(lambda: len(stages(trap)) == 4), "four stages run")
+    before = stages(trap)
+    for name in ("a", "bb", "ccc"):
+        deliver(trap, name)
+        deliver(trap, name, "ham@trap.example")
+    is_same(stages(trap), before, "six sessions: the same processes")
+    is_same([job.meta["ip"] for job in trap.jobs()],
+            [b"192.0.2.1", b"192.0.2.2", b"192.0.2.3"], "each its own client")
+    is_same([job.meta["note"] for job in trap.jobs("ham")], [b"ham"] * 3,
+            "and its own notes")
+
+
+def test_sender_judged():
+    """A stage that answers MAIL, in a shell."""
+    judge = ("sh -c 'while read -r l; do case $l in *bad*) r=1; "
+             "echo 550 5.7.1 no;; MAIL*) r=; echo \"$l\";; RCPT*) test $r && "
+             "echo 503 5.5.1 no sender || echo \"250 2.1.5 ok\";; "
+             "*) echo \"$l\";; esac; done'")
+    trap = new_trap("-n1", "-m1", pipeline=(judge,))
+    before = stages(trap)
+    for _ in range(2):
+        client = trap.connect(kind=socket.SOCK_STREAM)
+        client.greet()
+        is_same((client.say("MAIL FROM:<bad@a.example>"),
+                 client.say("MAIL FROM:<a@b.example>"),
+                 client.say("RCPT TO:<u@trap.example>")),
+                (b"550 5.7.1 no\r\n", b"250 2.1.0 Ok\r\n",
+                 b"250 2.1.5 ok\r\n"), "a sender is refused, the next is not")
+        client.say("QUIT")
+        client.close()
+    is_same(stages(trap), before, "the pipeline stays")
+
+
+# ---- What dies is replaced
+
+def test_dead_stage():
+    trap = new_trap("-n1", "-m1")
+    before = stages(trap)
+    os.kill(min(before), signal.SIGKILL)
+    ok(deliver(trap, "a").startswith(ACCEPTED),
+       "a stage died while nobody had it: the next client delivers")
+    ok(not before & stages(trap), "by other stages")
+    client = trap.connect(kind=socket.SOCK_STREAM)
+    client.greet()
+    client.say("MAIL FROM:<a@b.example>", "RCPT TO:<u@trap.example>", "DATA")
+    os.kill(max(stages(trap)), signal.SIGKILL)
+    answer = client_body(client, "x")
+    ok(answer.startswith((b"451", ACCEPTED)), "a stage died in mid-message: "
+       "451, or it was not in hand yet", answer)
+    client.say("MAIL FROM:<a@b.example>", "RCPT TO:<u@trap.example>", "DATA")
+    ok(client_body(client, "y").startswith(ACCEPTED),
+       "the same session goes on with another pipeline")
+    client.close()
+    ok(wait_until(lambda: "error: stage ended stage=" in trap.log()),
+       "the pool's log has it", trap.log())
+
+
+def test_worn():
+    trap = new_trap("-n1", "-m1", "-s2")
+    seen = []
+    for name in "abcd":
+        deliver(trap, name)
+        wait_until(lambda: len(stages(trap)) == 4)
+        seen.append(frozenset(stages(trap)))
+    ok(len(set(seen)) >= 2, "-s 2: replaced after two sessions", seen)
+    trap = new_trap("-n1", "-m1", "-a1")
+    before = stages(trap)
+    deliver(trap, "a")
+    ok(wait_until(lambda: deliver(trap, "b") and not before & stages(trap)),
+       "-a 1: replaced after a second")
+
+
+def test_signals():
+    trap = new_trap("-n1", "-m2")
+    client = trap.connect(kind=socket.SOCK_STREAM)
+    client.greet()
+    client.say("MAIL FROM:<a@b.example>", "RCPT TO:<u@trap.example>")
+    before = stages(trap)
+    trap.pool.send_signal(signal.SIGHUP)
+    client.say("DATA")
+    ok(client_body(client, "x").startswith(ACCEPTED),
+       "SIGHUP: the session in hand goes on")
+    client.say("QUIT")
+    client.close()
+    ok(wait_until(lambda: len(stages(trap)) == 4 and
+                  not before & stages(trap)), "SIGHUP: then all are new")
+    client = trap.connect(kind=socket.SOCK_STREAM)
+    client.greet()
+    client.say("MAIL FROM:<a@b.example>", "RCPT TO:<u@trap.example>")
+    left = stages(trap)
+    trap.pool.terminate()
+    is_same(trap.pool.wait(DEADLINE_S), 0, "SIGTERM: exit 0")
+    ok(not os.path.exists(trap.dir + "/pool"), "SIGTERM: no socket")
+    client.say("DATA")
+    ok(client_body(client, "x").startswith(ACCEPTED),
+       "SIGTERM: the session in hand goes on")
+    client.close()
+    ok(wait_until(lambda: not any(os.path.exists(f"/proc/{pid}")
+                                  for pid in left)),
+       "SIGTERM: no stage is left", left)
+
+
+def test_sockets():
+    trap = new_trap("-n1", "-m1")
+    second = subprocess.run(["trap-pool", "pool"], cwd=trap.dir, check=False,
+                            env=trap.environment({}), capture_output=True)
+    ok(second.returncode == 111 and b"another pool listens" in second.stderr,
+       "a second pool on the socket: refused", second.stderr)
+    client = trap.connect(kind=socket.SOCK_STREAM)
+    client.greet()
+    trap.pool.kill()
+    trap.pool.wait()
+    is_same(client.say("MAIL FROM:<a@b.example>"),
+            b"451 4.3.0 Temporary server error\r\n", "no pool: 451")
+    ok("error: unable to borrow a pipeline session=" in trap.log(),
+       "no pool: the log says so", trap.log())
+    trap.pool = None
+    trap.start_pool("-n1", "-m1")
+    client.say("MAIL FROM:<a@b.example>", "RCPT TO:<u@trap.example>", "DATA")
+    ok(client_body(client, "x").startswith(ACCEPTED),
+       "a new one takes the socket of the killed one over; the session goes on")
+    client.close()
+
+
+# ---- Waiting
+
+class Borrower:
+    """One that never gives back."""
+
+    def __init__(self, trap):
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.connect(trap.dir + "/pool")
+
+    def has(self, seconds):
+        self.socket.settimeout(seconds)
+        try:
+            return socket.recv_fds(self.socket, 1, 2)[0]
+        except TimeoutError:
+            return None
+
+
+def test_waiting():
+    trap = new_trap("-n1", "-m3", "-w1")
+    holders = [Borrower(trap) for _ in range(3)]
+    is_same([holder.has(DEADLINE_S) for holder in holders], [b"B"] * 3,
+            "from 1 to 3 pipelines, for three borrowers")
+    client = trap.connect(kind=socket.SOCK_STREAM)
+    client.greet()
+    is_same(client.say("MAIL FROM:<a@b.example>"),
+            b"451 4.3.0 Temporary server error\r\n", "the fourth hears 451")
+    ok(wait_until(lambda: "refused=1" in trap.log()),
+       "the log has the wait", trap.log())
+    late = [Borrower(trap) for _ in range(3)]
+    holders[0].socket.close()
+    is_same(late[0].has(DEADLINE_S), b"B", "the first to wait is next")
+    for holder in holders[1:] + late:
+        holder.socket.close()
+    ok(client.say("MAIL FROM:<a@b.example>").startswith(b"250"),
+       "the session goes on when one is free")
+    client.close()
+
+
+def test_idle():
+    trap = new_trap("-n1", "-m1")
+    server = Server(trap)
+    idle = [server.connect() for _ in range(50)]
+    for client in idle:
+        client.greet()
+    idle[0].say("MAIL FROM:<a@b.example>", "RCPT TO:<u@trap.example>", "DATA")
+    ok(client_body(idle[0], "x").startswith(ACCEPTED), "one of 50 delivers")
+    before = time.monotonic()
+    ok(deliver(trap, "other").startswith(ACCEPTED),
+       "and stays connected: the next has its pipeline")
+    ok(time.monotonic() - before < 10, "without being asked for it")
+    server.stop()
+
+
+def stall(server, how):
+    client = server.connect()
+    client.greet()
+    client.say("MAIL FROM:<slow@a.example>")
+    if how:
+        client.say("RCPT TO:<u@trap.example>")
+    if how == 2:
+        client.say("DATA")
+        client.send(b"S")
+    return client
+
+
+def test_stalled(count, most):
+    trap = new_trap("-n4", f"-m{most}")
+    server = Server(trap, connections=count + 50)
+    clients = [(how % 3, stall(server, how % 3)) for how in range(count)]
+    took = []
+    for _ in range(5):
+        for how, client in clients[2::3]:
+            client.send(b"x")
+        before = time.monotonic()
+        fast = server.connect()
+        fast.greet()
+        fast.say("MAIL FROM:<fast@a.example>", "RCPT TO:<u@trap.example>",
+                 "DATA")
+        answer = client_body(fast, "fast")
+        took.append(time.monotonic() - before)
+        fast.close()
+        ok(answer.startswith(ACCEPTED), "a normal client among the stalled",
+           answer)
+    ok(SANITIZED or sorted(took)[2] < 1, f"{count} stalled, {most} pipelines: "
+       "a normal client has its answer within a second", took)
+    answers = []
+    for how, client in clients:
+        if how == 0:
+            client.say("RCPT TO:<u@trap.example>")
+        if how < 2:
+            client.say("DATA")
+        answers.append(client_body(client, "slow"))
+        client.close()
+    good = sum(answer.startswith(ACCEPTED) for answer in answers)
+    ok(good >= count * 2 // 3 and all(
+        answer.startswith((ACCEPTED, b"451 ")) for answer in answers),
+       "they go on, and are served", answers)
+    is_same(len(trap.jobs()), good + 5, "what was answered 250 is stored")
+    server.stop()
+
+
+test_killed_borrower()
+test_same_stages()
+test_sender_judged()
+test_dead_stage()
+test_worn()
+test_signals()
+test_sockets()
+test_waiting()
+test_idle()
+test_stalled(100 if SANITIZED else 500, 16)
+done()
