@@ -15,10 +15,10 @@
   "usage: load [-c clients] [-m messages-a-connection] [-n most] "             \
   "[-l bytes] [-t ms] [-b ms-between-bursts] [-i] port"
 #define EVENTS 256
-/* So long without any answer: no more is waited for. Those whose SYN found no
- * place try again after 1, 3, 7 and 15 seconds. */
+/* So long without any answer: no more is waited for. A connection that finds
+ * no place is tried again by the kernel after 1, 3, 7, 15 and 31 seconds. */
 #define STALL_MS 5000
-#define BURST_STALL_MS 20000
+#define BURST_STALL_MS 35000
 #define OPENING 200 /* idle clients connect so many at once */
 #define LINE_BYTES 78
 
