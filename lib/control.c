@@ -13,7 +13,7 @@
 
 #define PATH_BYTES 1024
 
-static char error_text[PATH_BYTES + 128] = "no error";
+static char error_text[PATH_BYTES + 128];
 
 /* Say what is wrong with a file; keeps errno. Returns -1. */
 static int
@@ -45,7 +45,7 @@ control_invalid(char const *name, char const *what)
 char const *
 control_error(void)
 {
-  return error_text;
+  return error_text[0] ? error_text : "no error";
 }
 
 int

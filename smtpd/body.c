@@ -5,6 +5,8 @@
 
 #include <skalibs/types.h>
 
+#include "lib/clock.h"
+
 /* A body is not judged by its rate before it has had this time, or the idle
  * timeout if that is shorter. */
 #define RATE_GRACE_MS 60000
@@ -23,7 +25,7 @@ body_start(struct session *session, enum dot_state state)
   body->refusal = NULL;
   body->bytes = 0;
   body->wire_bytes = 0;
-  body->started_ms = wire_now_ms();
+  body->started_ms = clock_ms();
 }
 
 /* Read the rest, but pass nothing on. */
@@ -89,7 +91,7 @@ is_too_slow(struct session *session)
 {
   uint64_t rate = session->config.bytes_per_s;
   int64_t grace_ms = session->wire.idle_ms;
-  int64_t taken_ms = wire_now_ms() - session->body.started_ms;
+  int64_t taken_ms = clock_ms() - session->body.started_ms;
   if (grace_ms > RATE_GRACE_MS)
     grace_ms = RATE_GRACE_MS;
   if (!rate || taken_ms < grace_ms ||

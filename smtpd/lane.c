@@ -9,10 +9,10 @@
 #include <skalibs/allreadwrite.h>
 #include <skalibs/types.h>
 
+#include "lib/clock.h"
 #include "lib/command.h"
 #include "lib/log.h"
 #include "smtpd/spawn.h"
-#include "smtpd/wire.h"
 
 #define TERM_AFTER_MS 2000
 #define KILL_AFTER_MS 5000
@@ -23,7 +23,7 @@ static void
 enter(struct lane *lane, enum lane_state state)
 {
   lane->state = state;
-  lane->since_ms = wire_now_ms();
+  lane->since_ms = clock_ms();
 }
 
 static void
@@ -101,7 +101,7 @@ lane_end(struct lane *lane)
 void
 lane_press(struct lane *lane)
 {
-  int64_t age = wire_now_ms() - lane->since_ms;
+  int64_t age = clock_ms() - lane->since_ms;
   if (age >= KILL_AFTER_MS)
     kill(-lane->pids[0], SIGKILL);
   else if (age >= TERM_AFTER_MS && !lane->signalled) {

@@ -1,6 +1,7 @@
 /* DATA and BDAT. */
 #include "smtpd/session.h"
 
+#include "lib/clock.h"
 #include "lib/command.h"
 
 static char const trouble[] = "451 4.3.0 Temporary server error";
@@ -16,7 +17,7 @@ log_message(struct session const *session, char const *answer)
   if (answer[0] == '2' && session->pipeline.queued[0])
     log_string(&log, "id", session->pipeline.queued);
   log_string(&log, "answer", answer);
-  log_seconds(&log, "seconds", (uint64_t)(wire_now_ms() - session->mail_ms));
+  log_seconds(&log, "seconds", (uint64_t)(clock_ms() - session->mail_ms));
   log_string(&log, "from", session->from);
   session_log_names(session, &log);
   log_write(&log);

@@ -12,6 +12,7 @@
 #include <skalibs/allreadwrite.h>
 #include <skalibs/siovec.h>
 
+#include "lib/clock.h"
 #include "lib/log.h"
 #include "smtpd/spawn.h"
 
@@ -114,14 +115,6 @@ read_tail(struct pipeline *pipeline)
     pipeline_break(pipeline, strerror(errno));
 }
 
-static int64_t
-now_ms(void)
-{
-  struct timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 /* Wait until the head takes bytes (if writing) or the tail has some, and read
  * these. Breaks the pipeline at the deadline. */
 static void
@@ -129,7 +122,7 @@ wait_both(struct pipeline *pipeline, bool writing, int64_t deadline)
 {
   struct pollfd ends[2] = {{pipeline->tail, POLLIN, 0},
                            {writing ? pipeline->head : -1, POLLOUT, 0}};
-  int64_t left = deadline - now_ms();
+  int64_t left = deadline - clock_ms();
   int r = left > 0 ? poll(ends, 2, (int)left) : 0;
   if (r == 0)
     pipeline_break(pipeline, "no answer in time");
@@ -140,7 +133,7 @@ wait_both(struct pipeline *pipeline, bool writing, int64_t deadline)
 static int64_t
 deadline_of(struct pipeline const *pipeline)
 {
-  return now_ms() + (int64_t)pipeline->config->pipeline_s * 1000;
+  return clock_ms() + (int64_t)pipeline->config->pipeline_s * 1000;
 }
 
 /* Write what was gathered, then n bytes. */

@@ -39,7 +39,6 @@ struct answer {
 };
 
 struct pipeline {
-  /* The large parts first: struct session has the reason. */
   char output[PIPELINE_OUTPUT_BYTES];
   struct answer ring[PIPELINE_EXPECTED_MAX]; /* first answered ones, then those
                                                 still expected */

@@ -6,10 +6,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "lib/clock.h"
 #include "lib/fdpass.h"
 #include "lib/log.h"
 #include "smtpd/lease.h"
-#include "smtpd/wire.h"
 
 #define GROW_AFTER_MS 50  /* somebody has waited so long */
 #define ASK_AFTER_MS 50   /* somebody has held a lane so long */
@@ -33,7 +33,7 @@ queue_add(struct pool *pool, struct queue *queue, int fd)
     queue->first = fd;
   queue->last = fd;
   queue->length++;
-  borrower->since_ms = wire_now_ms();
+  borrower->since_ms = clock_ms();
 }
 
 static void
@@ -78,14 +78,14 @@ grow(struct pool *pool)
 {
   struct lane *lane = pool->lanes;
   struct lane *end = lane + pool->slots;
-  if (pool->total == pool->most || wire_now_ms() < pool->start_after_ms)
+  if (pool->total == pool->most || clock_ms() < pool->start_after_ms)
     return 0;
   while (lane < end && lane->state != LANE_FREE)
     lane++;
   if (lane == end)
     return 0;
   if (!lane_start(lane, pool->config)) {
-    pool->start_after_ms = wire_now_ms() + RETRY_MS;
+    pool->start_after_ms = clock_ms() + RETRY_MS;
     return 0;
   }
   lane->generation = pool->generation;
@@ -116,7 +116,7 @@ lend(struct pool *pool, int fd)
   struct lane *lane = pool->idle;
   int ends[2] = {lane->head, lane->tail};
   if (borrower->waiting) {
-    int64_t waited_ms = wire_now_ms() - borrower->since_ms;
+    int64_t waited_ms = clock_ms() - borrower->since_ms;
     queue_remove(pool, &pool->waiting, fd);
     pool->waited++;
     if (waited_ms > pool->longest_ms)
@@ -153,7 +153,7 @@ is_worn(struct pool const *pool, struct lane const *lane)
 {
   return lane->failed || lane->generation != pool->generation ||
          lane->sessions >= pool->sessions ||
-         wire_now_ms() - lane->born_ms >= pool->age_ms;
+         clock_ms() - lane->born_ms >= pool->age_ms;
 }
 
 static void
@@ -165,7 +165,7 @@ take_back(struct pool *pool, struct lane *lane, bool clean)
     return;
   }
   lane->state = LANE_IDLE;
-  lane->since_ms = wire_now_ms();
+  lane->since_ms = clock_ms();
   lane->next = pool->idle;
   pool->idle = lane;
 }
@@ -189,7 +189,7 @@ static void
 ask_back(struct pool *pool)
 {
   size_t wanted = pool->waiting.length;
-  int64_t since_ms = wire_now_ms() - ASK_AFTER_MS;
+  int64_t since_ms = clock_ms() - ASK_AFTER_MS;
   for (int fd = pool->holding.first; fd >= 0 && wanted;
        fd = pool->borrowers[fd].next, wanted--) {
     struct borrower *holder = pool->borrowers + fd;
@@ -255,7 +255,7 @@ pool_probe(struct pool *pool, size_t i)
   pool->starting--;
   epoll_ctl(pool->epoll, EPOLL_CTL_DEL, lane->tail, NULL);
   if (r < 0) {
-    pool->start_after_ms = wire_now_ms() + RETRY_MS;
+    pool->start_after_ms = clock_ms() + RETRY_MS;
     retire(pool, lane);
     return;
   }
@@ -279,7 +279,7 @@ pool_reap(struct pool *pool)
 static void
 weed(struct pool *pool)
 {
-  int64_t now = wire_now_ms();
+  int64_t now = clock_ms();
   bool spared = false;
   for (struct lane **at = &pool->idle; *at;) {
     struct lane *lane = *at;
@@ -364,7 +364,7 @@ tend_lanes(struct pool *pool, int64_t now)
 int
 pool_tick(struct pool *pool)
 {
-  int64_t now = wire_now_ms();
+  int64_t now = clock_ms();
   if (now - pool->ticked_ms < TICK_MS)
     return TICK_MS;
   pool->ticked_ms = now;

@@ -1,11 +1,11 @@
 #include "smtpd/session.h"
 
 #include <string.h>
-#include <sys/time.h>
 #include <unistd.h>
 
 #include <skalibs/types.h>
 
+#include "lib/clock.h"
 #include "smtpd/smtp.h"
 #include "smtpd/ucspi.h"
 
@@ -331,7 +331,7 @@ log_end(struct session const *session)
   log_number(&log, "refused", session->refusals);
   log_number(&log, "commands", session->commands);
   log_number(&log, "bytes", session->wire.bytes_read);
-  log_seconds(&log, "seconds", (uint64_t)(wire_now_ms() - session->started_ms));
+  log_seconds(&log, "seconds", (uint64_t)(clock_ms() - session->started_ms));
   session_log_names(session, &log);
   log_write(&log);
 }
@@ -340,12 +340,12 @@ log_end(struct session const *session)
 static void
 make_id(struct session *session)
 {
-  struct timeval now;
+  struct timespec now;
   char *id = session->id;
-  gettimeofday(&now, NULL);
+  clock_utc(&now);
   id += uint64_fmt(id, (uint64_t)now.tv_sec);
   /* seven digits, of which the dot takes the first */
-  uint32_fmt(id, 1000000 + (uint32_t)now.tv_usec);
+  uint32_fmt(id, 1000000 + (uint32_t)(now.tv_nsec / 1000));
   *id = '.';
   id[7] = '.';
   id += 8;
@@ -360,7 +360,7 @@ session_run(struct session *session)
   wire_init(&session->wire, 0, 1, (int64_t)config->session_s * 1000);
   session->wire.idle_ms = (int64_t)config->idle_s * 1000;
   session->wire.line_max = config->line_bytes;
-  session->started_ms = wire_now_ms();
+  session->started_ms = clock_ms();
   ucspi_client(&session->client);
   strcpy(session->client.proto, "SMTP");
   say_name(session, "220 ", config->greeting);

@@ -48,11 +48,10 @@ struct body {
   char space[WIRE_INPUT_BYTES + DOT_HELD_MAX];
 };
 
-/* What an idle session touches is in two pages, from config to the beginning of
- * wire's input; a trap has thousands of them. */
+/* What an idle session touches lies together, from the beginning to that of
+ * wire's input: a trap has thousands of them. */
 struct session {
-  struct pipeline pipeline;
-  _Alignas(4096) struct config config;
+  struct config config;
   char id[48];
   struct client client;
   bool said_client;    /* the pipeline knows the client as it is now */
@@ -75,6 +74,7 @@ struct session {
   uint64_t commands;
   char from[ADDRESS_MAX + 1]; /* reverse-path of this transaction */
   struct wire wire;
+  struct pipeline pipeline;
   struct replay replay;
   struct body body;
 };

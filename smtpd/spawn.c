@@ -13,6 +13,8 @@
 
 #include <skalibs/djbunix.h>
 
+#include "lib/clock.h"
+
 #define REAP_MS 2000
 #define REAP_STEP_NS 50000 /* the first pause; each is twice the last */
 
@@ -129,23 +131,14 @@ spawn_pipeline(char **const *stages, size_t n, pid_t *pids, int *head,
   return started == n ? n - 1 : started;
 }
 
-/* Milliseconds of a clock that only goes forward. */
-static long
-now_ms(void)
-{
-  struct timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 void
 spawn_reap(pid_t const *pids, size_t n, int *status)
 {
   struct timespec step = {0, REAP_STEP_NS};
-  long deadline = now_ms() + REAP_MS;
+  int64_t deadline = clock_ms() + REAP_MS;
   for (size_t i = 0; i < n; i++) {
     while (waitpid_nointr(pids[i], status + i, WNOHANG) == 0) {
-      if (now_ms() >= deadline)
+      if (clock_ms() >= deadline)
         kill(-pids[0], SIGKILL);
       nanosleep(&step, NULL);
       if (step.tv_nsec < 20000000)

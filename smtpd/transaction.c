@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "lib/clock.h"
 #include "lib/command.h"
 #include "lib/xtext.h"
 #include "smtpd/smtp.h"
@@ -52,7 +53,7 @@ start_transaction(struct session *session, struct envelope_command const *mail)
   char line[COMMAND_LINE_MAX];
   size_t n = smtp_format("MAIL FROM", mail, line, sizeof line);
   memcpy(session->from, mail->address.text, mail->address.length + 1);
-  session->mail_ms = wire_now_ms();
+  session->mail_ms = clock_ms();
   session->seen_mail = true;
   session->junk = 0;
   session->body.passed = false;

@@ -17,10 +17,10 @@
 #include <skalibs/types.h>
 
 #include "lib/exitcode.h"
+#include "lib/clock.h"
 #include "lib/log.h"
 #include "lib/process.h"
 #include "smtpd/pool.h"
-#include "smtpd/wire.h"
 
 #define USAGE                                                                  \
   "trap-pool [-n warm] [-m most] [-s sessions] [-a age] [-w wait] socket "     \
@@ -127,7 +127,7 @@ accept_all(struct pool *pool, struct listener *listener)
   strerr_warnwusys("accept a borrower");
   epoll_ctl(pool->epoll, EPOLL_CTL_DEL, listener->socket, NULL);
   listener->watched = false;
-  listener->since_ms = wire_now_ms();
+  listener->since_ms = clock_ms();
 }
 
 /* How long events may be waited for, at most timeout_ms; -1: any time. */
@@ -136,7 +136,7 @@ listen_again(struct pool *pool, struct listener *listener, int timeout_ms)
 {
   if (listener->watched)
     return timeout_ms;
-  if (wire_now_ms() - listener->since_ms < PAUSE_MS)
+  if (clock_ms() - listener->since_ms < PAUSE_MS)
     return PAUSE_MS;
   if (pool_watch(pool, listener->socket, POOL_LISTEN, 0) < 0)
     strerr_diefusys(EXIT_TEMPORARY, "watch the socket");

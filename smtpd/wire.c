@@ -11,6 +11,8 @@
 #include <skalibs/allreadwrite.h>
 #include <skalibs/sig.h>
 
+#include "lib/clock.h"
+
 #define TLS_HANDSHAKE 0x16 /* RFC 8446 section 5.1 */
 #define LINGER_MS 1000
 #define LINGER_BYTES 1048576
@@ -25,14 +27,6 @@ note_termination(int signal)
   terminated = 1;
 }
 
-int64_t
-wire_now_ms(void)
-{
-  struct timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 void
 wire_init(struct wire *wire, int in, int out, int64_t session_ms)
 {
@@ -42,7 +36,7 @@ wire_init(struct wire *wire, int in, int out, int64_t session_ms)
   wire->alarmed = false;
   wire->ready = false;
   wire->status = WIRE_OPEN;
-  wire->expires_ms = wire_now_ms() + session_ms;
+  wire->expires_ms = clock_ms() + session_ms;
   wire->bytes_read = 0;
   wire->begin = wire->end = 0;
   wire->output_used = 0;
@@ -76,7 +70,7 @@ wait_for(struct wire *wire, struct pollfd *fds, int64_t deadline, bool command)
   sigset_t open_signals;
   sigemptyset(&open_signals);
   while (wire->status == WIRE_OPEN) {
-    int64_t now = wire_now_ms();
+    int64_t now = clock_ms();
     int64_t until = deadline < wire->expires_ms ? deadline : wire->expires_ms;
     if (command && is_terminated())
       return failed(wire, WIRE_TERMINATED);
@@ -99,7 +93,7 @@ int
 wire_flush(struct wire *wire)
 {
   size_t sent = 0;
-  int64_t deadline = wire->output_used ? wire_now_ms() + wire->idle_ms : 0;
+  int64_t deadline = wire->output_used ? clock_ms() + wire->idle_ms : 0;
   while (sent < wire->output_used && wire->status == WIRE_OPEN) {
     char const *bytes = wire->output + sent;
     size_t n = wire->output_used - sent;
@@ -170,7 +164,7 @@ wire_has_line(struct wire const *wire)
 enum wire_line
 wire_line(struct wire *wire, char **line, size_t *n)
 {
-  int64_t deadline = wire_now_ms() + wire->idle_ms;
+  int64_t deadline = clock_ms() + wire->idle_ms;
   bool too_long = false;
   for (;;) {
     char *from = wire->input + wire->begin;
@@ -216,7 +210,7 @@ wire_has_input(struct wire const *wire)
 size_t
 wire_piece(struct wire *wire, char const **bytes)
 {
-  int64_t deadline = wire_now_ms() + wire->idle_ms;
+  int64_t deadline = clock_ms() + wire->idle_ms;
   if (wire->begin == wire->end && !fill(wire, deadline, false))
     return 0;
   *bytes = wire->input + wire->begin;
@@ -247,7 +241,7 @@ wire_say(struct wire *wire, char const *text)
 void
 wire_close(struct wire *wire, bool linger)
 {
-  int64_t deadline = wire_now_ms() + LINGER_MS;
+  int64_t deadline = clock_ms() + LINGER_MS;
   size_t dropped = 0;
   if (wire->status == WIRE_EOF || wire->status == WIRE_ERROR)
     wire->output_used = 0;

@@ -42,9 +42,6 @@ struct wire {
   char input[WIRE_INPUT_BYTES];
 };
 
-/* Milliseconds of a clock that only goes forward. */
-int64_t wire_now_ms(void);
-
 /* Start on two descriptors (left blocking, for others share them), and take
  * SIGTERM from here on. session_ms from now. */
 void wire_init(struct wire *wire, int in, int out, int64_t session_ms);
