@@ -135,7 +135,8 @@ class Trap:
         if self.pool:
             return
         self.pool = subprocess.Popen(
-            ["trap-pool", *(options or ("-n1", "-m1")), "pool"], cwd=self.dir,
+            ["setpriv", "--pdeathsig", "TERM", "trap-pool",
+             *(options or ("-n1", "-m1")), "pool"], cwd=self.dir,
             env=self.environment({}), stdin=subprocess.DEVNULL,
             stderr=self.log_file, start_new_session=True)
         atexit.register(self.stop_pool)
