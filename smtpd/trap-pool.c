@@ -217,12 +217,12 @@ main(int argc, char **argv)
   static struct config config;
   struct rlimit files;
   char const *reason;
-  struct pool pool = {.config = &config,
-                      .warm = 8,
-                      .most = 64,
-                      .sessions = 100000,
-                      .age_ms = 3600000,
-                      .wait_ms = 20000};
+  static struct pool pool = {.config = &config,
+                             .warm = 8,
+                             .most = 64,
+                             .sessions = 100000,
+                             .age_ms = 3600000,
+                             .wait_ms = 20000};
   process_begin("trap-pool");
   int first = read_options(&pool, argc, argv);
   char **command = first + 1 < argc ? argv + first + 1 : NULL;
