@@ -72,6 +72,14 @@ pool_watch(struct pool *pool, int fd, enum pool_event event, uint32_t index)
   return epoll_ctl(pool->epoll, EPOLL_CTL_ADD, fd, &watch);
 }
 
+/* Before fd is closed. A process that is just being started may have it for a
+ * moment longer than we, and its events would go on. */
+static void
+unwatch(struct pool *pool, int fd)
+{
+  epoll_ctl(pool->epoll, EPOLL_CTL_DEL, fd, NULL);
+}
+
 /* Start one more lane, if there is a slot and the time for it. 1 or 0. */
 static int
 grow(struct pool *pool)
@@ -176,6 +184,7 @@ part(struct pool *pool, int fd, bool clean)
 {
   struct borrower *borrower = pool->borrowers + fd;
   queue_remove(pool, borrower->waiting ? &pool->waiting : &pool->holding, fd);
+  unwatch(pool, fd);
   close(fd);
   if (borrower->lane)
     take_back(pool, borrower->lane, clean);
@@ -253,7 +262,7 @@ pool_probe(struct pool *pool, size_t i)
   if (!r)
     return;
   pool->starting--;
-  epoll_ctl(pool->epoll, EPOLL_CTL_DEL, lane->tail, NULL);
+  unwatch(pool, lane->tail);
   if (r < 0) {
     pool->start_after_ms = clock_ms() + RETRY_MS;
     retire(pool, lane);
@@ -353,6 +362,7 @@ tend_lanes(struct pool *pool, int64_t now)
       log_start(&log, "error: pipeline does not start in time");
       log_write(&log);
       pool->starting--;
+      unwatch(pool, lane->tail);
       retire(pool, lane);
       pool->start_after_ms = now + RETRY_MS;
     }
