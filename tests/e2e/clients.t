@@ -9,8 +9,8 @@ import sys
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "lib"))
 from smtptest import (  # noqa: E402
-    ACCEPTED, BUILD, DEADLINE_S, SANITIZED, Server, Trap, done, files_under,
-    is_same, ok, stored)
+    ACCEPTED, BUILD, DEADLINE_S, SANITIZED, Server, Trap, done,
+    files_under, is_same, ok, stored, wait_until)
 
 RULES = ("old@trap.example DENY no such user\n"
          "soft@trap.example DENYSOFT come back later\n"
@@ -130,7 +130,8 @@ class Test:
         got = run("curl", "-sSk", "--url",
                   f"https://127.0.0.1:{self.server.port}/")
         ok(got.returncode != 0, "curl by HTTPS: hung up", got.stdout)
-        ok("why=tls" in self.trap.log(), "curl by HTTPS: logged")
+        ok(wait_until(lambda: "why=tls" in self.trap.log()),
+           "curl by HTTPS: logged")
 
     # ---- Postfix's smtp-source
 
