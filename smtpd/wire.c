@@ -35,6 +35,7 @@ wire_init(struct wire *wire, int in, int out, int64_t session_ms)
   wire->alarm = -1;
   wire->alarmed = false;
   wire->ready = false;
+  wire->closing = false;
   wire->status = WIRE_OPEN;
   wire->expires_ms = clock_ms() + session_ms;
   wire->bytes_read = 0;
@@ -97,7 +98,9 @@ wire_flush(struct wire *wire)
   while (sent < wire->output_used && wire->status == WIRE_OPEN) {
     char const *bytes = wire->output + sent;
     size_t n = wire->output_used - sent;
-    ssize_t r = send(wire->out, bytes, n, MSG_DONTWAIT | MSG_NOSIGNAL);
+    /* What is said last leaves with the end of the connection. */
+    int more = wire->closing ? MSG_MORE : 0;
+    ssize_t r = send(wire->out, bytes, n, MSG_DONTWAIT | MSG_NOSIGNAL | more);
     struct pollfd fds[2] = {{wire->out, POLLOUT, 0}, {-1, 0, 0}};
     if (r < 0 && errno == ENOTSOCK && wait_for(wire, fds, deadline, false))
       r = fd_write(wire->out, bytes, n);
@@ -247,6 +250,7 @@ wire_close(struct wire *wire, bool linger)
     wire->output_used = 0;
   else
     wire->status = WIRE_OPEN; /* for the last reply */
+  wire->closing = true;
   if (wire->expires_ms < deadline)
     wire->expires_ms = deadline;
   if (wire->idle_ms > LINGER_MS)

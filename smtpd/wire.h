@@ -31,6 +31,7 @@ struct wire {
   int alarm;    /* also watched while waiting for input; -1: none */
   bool alarmed; /* it became readable, the wait is over, alarm is -1 */
   bool ready;   /* input is known to be there */
+  bool closing; /* wire_close() was called */
   enum wire_status status;
   int64_t idle_ms;     /* the longest wait for one command or piece */
   int64_t expires_ms;  /* when the session has to be over */
