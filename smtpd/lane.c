@@ -11,7 +11,7 @@
 
 #include "lib/command.h"
 #include "lib/log.h"
-#include "smtpd/spawn.h"
+#include "lib/spawn.h"
 #include "smtpd/wire.h"
 
 #define TERM_AFTER_MS 2000

@@ -13,7 +13,7 @@
 #include <skalibs/siovec.h>
 
 #include "lib/log.h"
-#include "smtpd/spawn.h"
+#include "lib/spawn.h"
 
 #define INPUT_BYTES 4096
 #define DRAIN_MS 2000

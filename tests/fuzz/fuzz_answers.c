@@ -1,9 +1,9 @@
-/* sources: smtpd/answers.c */
+/* sources: lib/answers.c */
 #include "tests/fuzz/fuzz.h"
 
 #include <string.h>
 
-#include "smtpd/answers.h"
+#include "lib/answers.h"
 
 #define REPORTED_MAX 100000
 
