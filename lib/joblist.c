@@ -35,7 +35,7 @@ append(struct joblist_names *names, char const *name, size_t n)
     names->offset = offset;
     names->room = room;
   }
-  if (n + 1 > names->size - names->used) {
+  if (!names->bytes || n + 1 > names->size - names->used) {
     size_t size = names->size ? names->size * 2 : 16384;
     char *bytes = size <= BYTES_MAX ? realloc(names->bytes, size) : NULL;
     if (!bytes)
