@@ -82,6 +82,7 @@ jobrecord_parse(struct jobrecord *record, char *text, size_t n)
 struct output {
   char *text;
   size_t used, size; /* used > size: it did not fit */
+  size_t lines;
 };
 
 static void
@@ -105,6 +106,7 @@ put_line(struct output *output, char const *key, char const *value, size_t n)
   put(output, ": ", 2);
   put(output, value, n);
   put(output, "\n", 1);
+  output->lines++;
 }
 
 static struct metadata const *
@@ -121,7 +123,7 @@ jobrecord_format(struct jobrecord const *record, char const *data_path,
                  struct metadata const *set, size_t count, char *out,
                  size_t size)
 {
-  struct output output = {out, 0, size};
+  struct output output = {out, 0, size, 0};
   put_line(&output, "QDFN", data_path, strlen(data_path));
   for (size_t i = 0; i < record->lines; i++) {
     struct metadata const *line = record->line + i;
@@ -130,5 +132,6 @@ jobrecord_format(struct jobrecord const *record, char const *data_path,
   }
   for (size_t i = 0; i < count; i++)
     put_line(&output, set[i].key, set[i].value, set[i].value_bytes);
-  return output.used > size ? 0 : output.used;
+  return output.used > size || output.lines > JOBRECORD_LINES_MAX ? 0
+                                                                  : output.used;
 }

@@ -44,7 +44,7 @@ struct metadata const *jobrecord_find(struct jobrecord const *record,
  * Write the record anew into out, room for size bytes: the data file is
  * data_path, and each of the count lines in set takes the place of the line
  * with its key or comes last; a value of NULL takes the line away. Returns the
- * length, or 0 if it does not fit.
+ * length, or 0 if it does not fit or would have too many lines.
  */
 size_t jobrecord_format(struct jobrecord const *record, char const *data_path,
                         struct metadata const *set, size_t count, char *out,

@@ -1,4 +1,3 @@
-/* sources: lib/answers.c */
 #include "tests/fuzz/fuzz.h"
 
 #include <string.h>
