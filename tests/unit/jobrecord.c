@@ -88,6 +88,7 @@ static void
 test_limits(void)
 {
   static char many[JOBRECORD_LINES_MAX * 10 + 100];
+  static char again[sizeof many + 100];
   struct metadata const set[] = {{"1", "x", 1}, {"more", "y", 1}};
   int n = snprintf(many, sizeof many, "QDFN: x\n");
   for (int i = 1; i < JOBRECORD_LINES_MAX; i++)
@@ -96,9 +97,9 @@ test_limits(void)
   tap_is_number((long long)record.lines, JOBRECORD_LINES_MAX, "counted");
   snprintf(many + n, sizeof many - (size_t)n, "1: w\n");
   tap_ok(!parse(many), "one more with a known key");
-  size_t used = jobrecord_format(&record, "/d", set, 1, text, sizeof text);
+  size_t used = jobrecord_format(&record, "/d", set, 1, again, sizeof again);
   tap_ok(used > 0, "as many, written anew");
-  used = jobrecord_format(&record, "/d", set, 2, text, sizeof text);
+  used = jobrecord_format(&record, "/d", set, 2, again, sizeof again);
   tap_is_number((long long)used, 0, "one more is not written");
   snprintf(many + n, sizeof many - (size_t)n, "more: w\n");
   tap_is_string(parse(many), "too many lines", "one more");
