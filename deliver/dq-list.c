@@ -63,7 +63,6 @@ visit(struct query const *query, int root, char const *directory, int state,
 {
   static struct listing job;
   struct joblist list;
-  char const *name;
   uint64_t number = 0;
   int fd = openat(root, directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (fd < 0 && errno == ENOENT)
@@ -73,13 +72,14 @@ visit(struct query const *query, int root, char const *directory, int state,
     if (fd < 0 || joblist_load(&list, fd) == -1)
       strerr_diefusys(EXIT_TEMPORARY, "read ", query->directory, "/",
                       directory);
-    while ((name = joblist_next(&list)))
-      if (listing_read(&job, root, directory, name) &&
-          is_wanted(query, &job, state)) {
-        number++;
-        if (show_job)
-          show_job(query, &job, number);
-      }
+    for (char const *name; (name = joblist_next(&list));) {
+      if (!listing_read(&job, root, directory, name) ||
+          !is_wanted(query, &job, state))
+        continue;
+      number++;
+      if (show_job)
+        show_job(query, &job, number);
+    }
   } while (list.more);
   joblist_end(&list);
   close(fd);
@@ -113,7 +113,7 @@ static void
 list_text(struct query const *query, int root)
 {
   static struct {
-    enum listing_state state;
+    int state; /* enum listing_state */
     char const *directory, *heading;
   } const sections[] = {{LISTING_ACTIVE, "queue", "active"},
                         {LISTING_QUEUED, "queue", "queued"},
@@ -139,7 +139,7 @@ list_text(struct query const *query, int root)
 }
 
 static void
-list(struct query const *query, int root)
+show_all(struct query const *query, int root)
 {
   char const *directory = query->state == LISTING_DEFERRED ? "deferred"
                           : query->state == LISTING_FAILED ? "failed"
@@ -216,6 +216,6 @@ main(int argc, char **argv)
   int root = open(query.directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (root < 0)
     strerr_diefusys(EXIT_TEMPORARY, "open ", query.directory);
-  list(&query, root);
+  show_all(&query, root);
   return EXIT_DONE;
 }
