@@ -252,7 +252,8 @@ main(int argc, char **argv)
   set_up(&worker, &options, argv[first]);
   set_stages(&worker, first + 1 < argc ? argv + first + 1 : NULL);
   if (worker_start(&worker) == -1)
-    strerr_diefusys(EXIT_TEMPORARY, "use the queue ", argv[first]);
+    strerr_diefusys(EXIT_TEMPORARY, worker.taker.queue.failure.action, " ",
+                    worker.taker.queue.failure.path);
   trap_signals(&worker);
   serve(&worker, (int64_t)options.grace_s * 1000);
   worker_end(&worker);
