@@ -37,7 +37,8 @@ jobqueue_start(struct jobqueue *queue, char const *name)
   queue->path[0] = 0;
   queue->failure.action = "open";
   queue->failure.path[0] = 0;
-  queue->root = queue->tmp = queue->data = queue->queue = -1;
+  queue->root = queue->tmp = queue->data = queue->queue = queue->active = -1;
+  queue->opened = 0;
   if (!name[0] || strchr(name, '\n')) {
     errno = EINVAL;
     return -1;
@@ -65,6 +66,7 @@ jobqueue_close(struct jobqueue *queue)
   close_one(&queue->tmp);
   close_one(&queue->data);
   close_one(&queue->queue);
+  close_one(&queue->active);
   queue->path[0] = 0;
 }
 
@@ -124,16 +126,11 @@ open_root(struct jobqueue *queue)
   return queue->root >= 0 ? 0 : jobqueue_fail(queue, "open", "", "");
 }
 
-/* The enqueuer has no use for active; that it is there spares workers of other
- * users the right to make directories. */
-static int
-make_active(struct jobqueue *queue)
+int
+jobqueue_open(struct jobqueue *queue, char const *name)
 {
   int fd = -1;
-  if (open_part(queue, &fd, "active") == -1)
-    return -1;
-  close_one(&fd);
-  return 0;
+  return open_part(queue, &fd, name) == 0 ? fd : -1;
 }
 
 int
@@ -145,9 +142,12 @@ jobqueue_ready(struct jobqueue *queue)
     return 0;
   jobqueue_close(queue);
   if (open_root(queue) == 0 && jobqueue_renew_tmp(queue) == 0 &&
-      open_part(queue, &queue->data, "data") == 0 && make_active(queue) == 0 &&
-      jobqueue_renew_queue(queue) == 0)
+      open_part(queue, &queue->data, "data") == 0 &&
+      open_part(queue, &queue->active, "active") == 0 &&
+      jobqueue_renew_queue(queue) == 0) {
+    queue->opened++;
     return 0;
+  }
   int error = errno;
   jobqueue_close(queue);
   errno = error;

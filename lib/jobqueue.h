@@ -8,6 +8,7 @@
 #ifndef TRAPLINE_LIB_JOBQUEUE_H
 #define TRAPLINE_LIB_JOBQUEUE_H
 
+#include <stdint.h>
 #include <sys/types.h>
 
 #define JOBQUEUE_PATH_MAX 3900 /* bytes in the queue's absolute path */
@@ -23,7 +24,8 @@ struct jobqueue {
   char const *name;                    /* as it was given */
   char path[JOBQUEUE_PATH_MAX + 1];    /* absolute, links resolved */
   char watched[JOBQUEUE_FILE_MAX + 1]; /* name/queue */
-  int root, tmp, data, queue;          /* descriptors; all -1 when closed */
+  int root, tmp, data, queue, active;  /* descriptors; all -1 when closed */
+  uint64_t opened;                     /* so many times */
   dev_t device;                        /* of queue/ */
   ino_t inode;
   struct jobqueue_failure failure;
@@ -47,6 +49,10 @@ void jobqueue_close(struct jobqueue *queue);
  * missing, each new name in it on disk. Returns a descriptor, the caller's, or
  * -1. */
 int jobqueue_leaf(struct jobqueue *queue, char const *data_path);
+
+/* Open a directory in the queue's own, making it where it is missing. Returns a
+ * descriptor, the caller's, or -1. */
+int jobqueue_open(struct jobqueue *queue, char const *name);
 
 /* Open tmp or queue anew, or make it, because it was removed. 0 or -1. */
 int jobqueue_renew_tmp(struct jobqueue *queue);

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "lib/control.h"
+#include "lib/stagelist.h"
 
 struct number {
   char const *name;
@@ -36,72 +37,14 @@ read_numbers(struct config *config)
   return 1;
 }
 
-/* Cut a line into words in place. Returns how many, or -1 if a quote is open
- * or there is no room. words[result] is NULL. */
-static int
-split(char *line, char **words, size_t room)
-{
-  size_t used = 0;
-  char *p = line;
-  for (;;) {
-    p += strspn(p, " \t");
-    if (!*p)
-      break;
-    if (used + 1 >= room)
-      return -1;
-    char *to = p;
-    words[used++] = p;
-    while (*p && *p != ' ' && *p != '\t') {
-      if (*p != '\'' && *p != '"') {
-        *to++ = *p++;
-        continue;
-      }
-      char *end = strchr(p + 1, *p);
-      if (!end)
-        return -1;
-      memmove(to, p + 1, (size_t)(end - p - 1));
-      to += end - p - 1;
-      p = end + 1;
-    }
-    p += *p != 0;
-    *to = 0;
-  }
-  words[used] = NULL;
-  return (int)used;
-}
-
-/* -1: control_error() says why. */
-static int
-read_stages(struct config *config)
-{
-  static char *words[CONFIG_WORDS_MAX];
-  char *lines[CONFIG_STAGES_MAX + 1];
-  size_t used = 0;
-  int n = control_list("pipeline", lines, CONFIG_STAGES_MAX + 1);
-  if (n < 0)
-    return -1;
-  for (int i = 0; i < n; i++) {
-    int count = split(lines[i], words + used, CONFIG_WORDS_MAX - used);
-    if (count <= 0)
-      return control_invalid("pipeline",
-                             "a quote is not closed, or too many words");
-    config->stage[config->stages++] = words + used;
-    used += (size_t)count + 1;
-  }
-  return config->stages ? 0 : control_invalid("pipeline", "no stage in it");
-}
-
 int
 config_read_pipeline(struct config *config, char **command, char const **reason)
 {
-  config->stages = 0;
-  if (command)
-    config->stage[config->stages++] = command;
-  else if (read_stages(config) < 0) {
+  int n = stagelist_read(config->stage, command);
+  config->stages = n > 0 ? (size_t)n : 0;
+  if (n < 0)
     *reason = control_error();
-    return 0;
-  }
-  return 1;
+  return n > 0;
 }
 
 int

@@ -7,7 +7,6 @@
 #include <stdint.h>
 
 #define CONFIG_STAGES_MAX 32 /* SPAWN_MAX */
-#define CONFIG_WORDS_MAX 512 /* of all stages, the closing NULLs counted */
 
 #define CONFIG_NAME_MAX 255 /* bytes in a name or greeting */
 

@@ -12,7 +12,7 @@
 #include "lib/clock.h"
 #include "lib/command.h"
 #include "lib/log.h"
-#include "smtpd/spawn.h"
+#include "lib/spawn.h"
 
 #define TERM_AFTER_MS 2000
 #define KILL_AFTER_MS 5000

@@ -14,7 +14,7 @@
 
 #include "lib/clock.h"
 #include "lib/log.h"
-#include "smtpd/spawn.h"
+#include "lib/spawn.h"
 
 #define INPUT_BYTES 4096
 #define DRAIN_MS 2000

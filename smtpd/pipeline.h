@@ -15,7 +15,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "smtpd/answers.h"
+#include "lib/answers.h"
 #include "smtpd/config.h"
 #include "smtpd/lease.h"
 

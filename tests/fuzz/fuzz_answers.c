@@ -1,9 +1,8 @@
-/* sources: smtpd/answers.c */
 #include "tests/fuzz/fuzz.h"
 
 #include <string.h>
 
-#include "smtpd/answers.h"
+#include "lib/answers.h"
 
 #define REPORTED_MAX 100000
 

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "lib/ascii.h"
+#include "lib/stagelist.h"
 #include "smtpd/config.h"
 
 #define ENTRIES_MAX 64
@@ -110,7 +111,7 @@ check_pipeline(void)
   for (size_t i = 0; i < config.stages; i++, words++)
     for (char **word = config.stage[i]; *word; word++, words++)
       FUZZ_HOLDS(strlen(*word) <= CONTROL_LIST_MAX);
-  FUZZ_HOLDS(words <= CONFIG_WORDS_MAX);
+  FUZZ_HOLDS(words <= STAGELIST_WORDS_MAX);
 }
 
 int

@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "smtpd/answers.h"
+#include "lib/answers.h"
 
 #define TEXT_MAX 65536
 

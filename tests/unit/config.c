@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "lib/stagelist.h"
 #include "smtpd/config.h"
 
 static char directory[] = "/tmp/trapline-config.XXXXXX";
@@ -210,14 +211,14 @@ test_stage_limit(void)
 static void
 test_word_limit(void)
 {
-  char text[3 * CONFIG_WORDS_MAX];
-  for (size_t n = CONFIG_WORDS_MAX - 2; n <= CONFIG_WORDS_MAX; n++) {
+  char text[3 * STAGELIST_WORDS_MAX];
+  for (size_t n = STAGELIST_WORDS_MAX - 2; n <= STAGELIST_WORDS_MAX; n++) {
     text[0] = 0;
     for (size_t i = 0; i < n - 2; i++)
       strcat(text, "w ");
     strcat(text, "w\nw\n"); /* n - 1 words, 1 word: n + 2 places */
     char const *got = stages(text);
-    if (n + 2 > CONFIG_WORDS_MAX)
+    if (n + 2 > STAGELIST_WORDS_MAX)
       tap_is_string(got, QUOTE, "more words than there is room for");
     else
       tap_ok(config.stages == 2, "%zu words", n);

@@ -1,4 +1,4 @@
-#include "smtpd/spawn.h"
+#include "lib/spawn.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,6 +1,6 @@
 /* Starting and ending the processes of a pipeline. */
-#ifndef TRAPLINE_SMTPD_SPAWN_H
-#define TRAPLINE_SMTPD_SPAWN_H
+#ifndef TRAPLINE_LIB_SPAWN_H
+#define TRAPLINE_LIB_SPAWN_H
 
 #include <stddef.h>
 #include <sys/types.h>

@@ -1,4 +1,4 @@
-#include "smtpd/answers.h"
+#include "lib/answers.h"
 
 #include <string.h>
 

@@ -2,8 +2,8 @@
  * What comes out of a pipeline's last stage, taken apart: lines, and the
  * bodies that nobody took, which are skipped. Pure.
  */
-#ifndef TRAPLINE_SMTPD_ANSWERS_H
-#define TRAPLINE_SMTPD_ANSWERS_H
+#ifndef TRAPLINE_LIB_ANSWERS_H
+#define TRAPLINE_LIB_ANSWERS_H
 
 #include <stdbool.h>
 #include <stddef.h>

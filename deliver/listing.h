@@ -1,0 +1,49 @@
+/*
+ * A job as dq-list(1) shows it. Nothing is locked, opened for writing or made.
+ */
+#ifndef TRAPLINE_DELIVER_LISTING_H
+#define TRAPLINE_DELIVER_LISTING_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "lib/joblist.h"
+#include "lib/joblock.h"
+#include "lib/jobrecord.h"
+
+enum listing_state {
+  LISTING_ACTIVE,
+  LISTING_QUEUED,
+  LISTING_DAMAGED,
+  LISTING_DEFERRED,
+  LISTING_FAILED,
+};
+
+struct listing {
+  enum listing_state state;
+  char const *directory; /* "queue"... */
+  char name[JOBLIST_NAME_MAX + 1];
+  char const *damage; /* what is wrong with its control file; NULL: nothing */
+  char lock_host[JOBLOCK_HOST_MAX + 1]; /* ACTIVE */
+  pid_t lock_pid;
+  bool dead; /* ACTIVE: a process of this host that has gone */
+  struct jobrecord record;
+  char text[JOBRECORD_TEXT_MAX + 1];
+};
+
+/* The state of this name, or -1. */
+int listing_state(char const *name);
+
+/* Read a job. 1; or 0 if it has gone meanwhile. */
+int listing_read(struct listing *job, int root, char const *directory,
+                 char const *name);
+
+/* Print it as the program of IPC::DirQueue does; its place in the section. */
+void listing_text(struct listing const *job, uint64_t number);
+
+/* Print it as one line of JSON. Bytes outside ASCII become the characters of
+ * Latin-1 with these numbers. */
+void listing_json(struct listing const *job);
+
+#endif

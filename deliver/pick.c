@@ -1,0 +1,273 @@
+/* Which job is next: the list of waiting jobs, kept up by inotify and rescans,
+ * and the deferred ones that are due. */
+#include "deliver/worker.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/inotify.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "lib/log.h"
+
+/* Reading a directory takes at most so small a part of the time. */
+#define SCAN_SHARE 10
+#define PAUSE_LEAST_MS 1000
+#define PAUSE_MOST_MS 60000
+#define BACKLOG_TRY_MS 1000
+
+void
+worker_pause(struct worker *worker)
+{
+  struct jobqueue_failure const *failure = &worker->taker.queue.failure;
+  struct log log;
+  log_start(&log, "storage failed");
+  log_string(&log, "action", failure->action);
+  log_string(&log, "path", failure->path);
+  log_string(&log, "error", strerror(failure->error));
+  log_write(&log);
+  worker->pause_ms = worker->pause_ms ? worker->pause_ms * 2 : PAUSE_LEAST_MS;
+  if (worker->pause_ms > PAUSE_MOST_MS)
+    worker->pause_ms = PAUSE_MOST_MS;
+  worker->paused_ms = worker->now_ms + worker->pause_ms;
+  worker->dirty = true;
+}
+
+static void
+watch_queue(struct worker *worker)
+{
+  char const *path = worker->taker.queue.path;
+  char name[JOBQUEUE_FILE_MAX + 1];
+  if (worker->inotify == -1)
+    return;
+  if (worker->watch_queue != -1)
+    inotify_rm_watch(worker->inotify, worker->watch_queue);
+  if (worker->watch_active != -1)
+    inotify_rm_watch(worker->inotify, worker->watch_active);
+  snprintf(name, sizeof name, "%s/queue", path);
+  worker->watch_queue = inotify_add_watch(worker->inotify, name,
+                                          IN_CREATE | IN_MOVED_TO | IN_ONLYDIR);
+  worker->watch_active = -1;
+}
+
+int
+worker_ready(struct worker *worker)
+{
+  struct jobqueue *queue = &worker->taker.queue;
+  if (jobtaker_ready(&worker->taker) == -1)
+    return -1;
+  if (queue->opened == worker->opened)
+    return 0;
+  worker->opened = queue->opened;
+  watch_queue(worker);
+  joblist_rewind(&worker->list);
+  worker->list.overflowed = true;
+  joblist_rewind(&worker->backlog.list);
+  worker->backlog.next[0] = 0;
+  worker->backlog.read_ms = worker->backlog.run_ms = 0;
+  worker->dirty = true;
+  return 0;
+}
+
+/* Jobs that others have become free without a change of queue/. */
+static void
+watch_active(struct worker *worker)
+{
+  char name[JOBQUEUE_FILE_MAX + 1];
+  bool wanted = worker->busy_seen != 0;
+  if (worker->inotify == -1 || wanted == (worker->watch_active != -1))
+    return;
+  if (!wanted) {
+    inotify_rm_watch(worker->inotify, worker->watch_active);
+    worker->watch_active = -1;
+    return;
+  }
+  snprintf(name, sizeof name, "%s/active", worker->taker.queue.path);
+  worker->watch_active =
+      inotify_add_watch(worker->inotify, name, IN_DELETE | IN_ONLYDIR);
+  worker->dirty = worker->watch_active != -1;
+}
+
+void
+worker_change(struct worker *worker)
+{
+  _Alignas(struct inotify_event) char bytes[16384];
+  ssize_t n =
+      worker->inotify == -1 ? -1 : read(worker->inotify, bytes, sizeof bytes);
+  for (; n > 0; n = read(worker->inotify, bytes, sizeof bytes))
+    for (char const *p = bytes; p < bytes + n;) {
+      struct inotify_event const *event = (struct inotify_event const *)p;
+      if (event->mask & (IN_Q_OVERFLOW | IN_UNMOUNT))
+        worker->list.overflowed = true;
+      else if (event->len)
+        joblist_add(&worker->list, event->name);
+      p += sizeof *event + event->len;
+    }
+}
+
+/* Whether the list is to be loaded now. */
+static bool
+is_load_due(struct worker const *worker)
+{
+  if (worker->list.more)
+    return true;
+  return (worker->dirty || worker->list.overflowed ||
+          worker->now_ms >= worker->rescan_at_ms) &&
+         worker->now_ms >= worker->load_ms;
+}
+
+/* 0 or -1. */
+static int
+load(struct worker *worker)
+{
+  struct joblist *list = &worker->list;
+  struct jobqueue *queue = &worker->taker.queue;
+  if (!list->more) {
+    if (worker_ready(worker) == -1)
+      return -1;
+    watch_active(worker);
+    worker->busy_seen = 0;
+    worker->dirty = false;
+    worker->rescan_at_ms = worker->now_ms + worker->rescan_ms;
+  }
+  if (joblist_load(list, queue->queue) == -1)
+    return jobqueue_fail(queue, "read", "queue", "");
+  int64_t end_ms = worker_clock();
+  worker->load_ms = end_ms + (end_ms - worker->now_ms) * SCAN_SHARE;
+  worker->now_ms = end_ms;
+  if (!list->too_long)
+    return 0;
+  struct log log;
+  log_start(&log, "names too long in the queue");
+  log_number(&log, "count", list->too_long);
+  log_write(&log);
+  return 0;
+}
+
+char const *
+worker_pick(struct worker *worker)
+{
+  if (worker->now_ms < worker->paused_ms)
+    return NULL;
+  if (worker->list.ordered)
+    worker_change(worker);
+  for (;;) {
+    char const *name = worker->list.overflowed && is_load_due(worker)
+                           ? NULL
+                           : joblist_next(&worker->list);
+    if (name || !is_load_due(worker))
+      return name;
+    if (load(worker) == -1) {
+      worker_pause(worker);
+      return NULL;
+    }
+  }
+}
+
+void
+worker_deferred(struct worker *worker, char const *name, int64_t due_s)
+{
+  struct backlog *backlog = &worker->backlog;
+  int64_t run_ms = worker->now_ms + (due_s - (int64_t)time(NULL)) * 1000;
+  joblist_add(&backlog->list, name);
+  if (backlog->next[0])
+    joblist_add(&backlog->list, backlog->next);
+  backlog->next[0] = 0;
+  if (run_ms < backlog->run_ms)
+    backlog->run_ms = run_ms;
+}
+
+/* Read deferred/ if others have put something in, but not all the time. */
+static int
+load_backlog(struct worker *worker, int directory)
+{
+  struct backlog *backlog = &worker->backlog;
+  struct stat status;
+  if (fstat(directory, &status) == -1)
+    return -1;
+  bool changed = status.st_mtim.tv_sec != backlog->changed.tv_sec ||
+                 status.st_mtim.tv_nsec != backlog->changed.tv_nsec;
+  if (backlog->read_ms &&
+      (!changed || worker->now_ms - backlog->read_ms < worker->rescan_ms))
+    return 0;
+  int64_t begin_ms = worker_clock();
+  joblist_rewind(&backlog->list);
+  backlog->next[0] = 0;
+  backlog->changed = status.st_mtim;
+  if (joblist_load(&backlog->list, directory) == -1)
+    return -1;
+  int64_t end_ms = worker_clock();
+  /* As if it had been later: what takes long is done seldom. */
+  backlog->read_ms = end_ms + (end_ms - begin_ms) * SCAN_SHARE;
+  return 0;
+}
+
+/* The first name of the backlog, kept until it is taken; NULL: none. */
+static char const *
+first_of(struct backlog *backlog, int directory)
+{
+  while (!backlog->next[0]) {
+    char const *name = joblist_next(&backlog->list);
+    if (name)
+      strcpy(backlog->next, name);
+    else if (!backlog->list.more ||
+             joblist_load(&backlog->list, directory) == -1)
+      return NULL;
+  }
+  return backlog->next;
+}
+
+/* Bring back what is due; only one process at a time does. */
+static void
+return_due(struct worker *worker, int directory)
+{
+  struct backlog *backlog = &worker->backlog;
+  int64_t now_s = (int64_t)time(NULL), due_s = 0;
+  char const *name;
+  bool locked = false;
+  while ((name = first_of(backlog, directory))) {
+    char const *job = retry_job(name, &due_s);
+    if (job && due_s > now_s) {
+      int64_t left_ms = (due_s - now_s) * 1000;
+      if (left_ms < worker->rescan_ms)
+        backlog->run_ms = worker->now_ms + left_ms;
+      return;
+    }
+    if (job && !locked && flock(directory, LOCK_EX | LOCK_NB) == -1) {
+      backlog->run_ms = worker->now_ms + BACKLOG_TRY_MS;
+      return;
+    }
+    locked |= job != NULL;
+    if (job && jobtaker_return(&worker->taker, directory, name, job) == -1) {
+      worker_pause(worker);
+      return;
+    }
+    if (job && worker->watch_queue == -1)
+      worker->dirty = true;
+    backlog->next[0] = 0;
+  }
+}
+
+void
+worker_undefer(struct worker *worker)
+{
+  struct backlog *backlog = &worker->backlog;
+  struct jobqueue *queue = &worker->taker.queue;
+  if (worker->now_ms < backlog->run_ms || worker->now_ms < worker->paused_ms)
+    return;
+  backlog->run_ms = worker->now_ms + worker->rescan_ms;
+  int directory = openat(queue->root, RETRY_DIRECTORY,
+                         O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  if (directory == -1 && errno == ENOENT)
+    return;
+  if (directory == -1 || load_backlog(worker, directory) == -1) {
+    jobqueue_fail(queue, "read", RETRY_DIRECTORY, "");
+    worker_pause(worker);
+  } else
+    return_due(worker, directory);
+  if (directory >= 0)
+    close(directory);
+}

@@ -1,0 +1,139 @@
+#!/usr/bin/env python3
+"""dq-list: what it says of each kind of job, and that it leaves all alone."""
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, "tests/e2e/lib")
+from dirqueue import (BUILD, DEADLINE_S, Top, done, equal, files,  # noqa: E402
+                      ok)
+
+PROGRAM = BUILD + "/dq-list"
+HOST = socket.gethostname()
+
+
+def run(*arguments):
+    result = subprocess.run([PROGRAM, "--dir", "q", *arguments], check=False,
+                            capture_output=True, timeout=DEADLINE_S,
+                            env={**os.environ, "TZ": "UTC0"})
+    return result.returncode, result.stdout, result.stderr
+
+
+def put(name, text=None, directory="queue", meta=b""):
+    os.makedirs("q/" + directory, exist_ok=True)
+    if text is None:
+        text = (b"QDFN: /q/data/a/b/x\nQDSB: 9\nQSTT: 1795218323\n"
+                b"QSTM: 195772\nQSHN: vm\n" + meta)
+    with open(f"q/{directory}/{name}", "wb") as f:
+        f.write(text)
+
+
+def lock(name, text):
+    put(name, text.encode(), "active")
+
+
+def dead_pid():
+    with subprocess.Popen(["true"]) as process:
+        return process.pid
+
+
+def test_text():
+    for name in ("50.3", "07.1", "50.2", "99.4"):
+        put(name)
+    put("foo")
+    os.mkdir("q/queue/9dir")
+    os.symlink("50.3", "q/queue/10.x")
+    lock("50.2", f"{HOST}\n{os.getpid()}\n")
+    lock("50.3", f"{HOST}\n{dead_pid()}\n")
+    before = files("q")
+    code, out, err = run()
+    equal((code, err), (0, b""), "a list")
+    when = b"Fri Nov 20 23:45:23 2026 on vm\n"
+    equal(out, b"Jobs: active: 2  queued: 2\n\nactive:\n"
+          b"- ACTIVE 1: (pid: %d@%s)\n  50.2 (9 bytes)\n  Submitted: %s"
+          b"- ACTIVE 2: (dead lockfile)\n  50.3 (9 bytes)\n  Submitted: %s"
+          b"\nqueued:\n- 1: 07.1 (9 bytes)\n  Submitted: %s"
+          b"- 2: 99.4 (9 bytes)\n  Submitted: %s\n"
+          % (os.getpid(), HOST.encode(), when, when, when, when),
+          "as IPC::DirQueue's program prints it")
+    equal(run("-c")[1], b"Jobs: active: 2  queued: 2\n", "-c")
+    equal(run("--null")[1], b"".join(
+        b"q/queue/" + name + b"\0" for name in (b"07.1", b"50.2", b"50.3",
+                                                b"99.4")), "--null")
+    equal(run("--state", "active", "--null")[1],
+          b"q/queue/50.2\0q/queue/50.3\0", "--state active")
+    equal(files("q"), before, "nothing is made, nothing is changed")
+
+
+def test_damaged():
+    put("50.1", b"QDFN: /q/x\nQDSB: 9")
+    put("50.2", b"")
+    put("50.3", b"nothing: of ours\n")
+    put("50.4", b"QDFN: /q/x\n" + b"k: v\n" * 300000)
+    put("50.5\x1b[2J")
+    code, out, _ = run()
+    equal(code, 0, "damaged jobs: exit 0")
+    ok(out.startswith(b"Jobs: active: 0  queued: 1\n"), "they do not count")
+    ok(b"damaged:\n- 1: 50.1 (cut short)\n" in out, "they are listed", )
+    equal(out.count(b"\n- "), 5, "each of them")
+    ok(b"50.5\\x1b[2J" in out and b"\x1b" not in out,
+       "a name does nothing to a terminal")
+
+
+def test_json():
+    put("50.1", meta=b'k: "v\\"\nbad: \xff\x00\x01\nk2: one\nk2: two\n')
+    put("50.2", b"")
+    put("000000000005.50.3", directory="deferred", meta=b"dq.tries: 2\n")
+    put("50.4", directory="failed")
+    lines = [json.loads(line) for line in run("--json")[1].splitlines()]
+    equal(lines[0], {"job": "50.1", "state": "queued", "bytes": 9,
+                     "submitted": 1795218323, "host": "vm",
+                     "data": "/q/data/a/b/x",
+                     "meta": {"k": '"v\\"', "bad": "\xff\x00\x01",
+                              "k2": "two"}}, "--json")
+    equal((lines[1]["state"], "meta" in lines[1], len(lines)),
+          ("damaged", False, 2), "--json: a damaged one")
+    for state, name in (("deferred", "000000000005.50.3"), ("failed", "50.4")):
+        lines = [json.loads(line)
+                 for line in run("--json", "--state", state)[1].splitlines()]
+        equal([(line["job"], line["state"]) for line in lines],
+              [(name, state)], "--state " + state)
+
+
+def test_filters():
+    put("50.1", meta=b"ip: 192.0.2.1\n")
+    put("50.2", meta=b"ip: 192.0.2.10\n")
+    put("50.3", b"QDFN: /q/x\nQSTT: %d\n" % time.time())
+    equal(run("--null", "--meta", "ip=192.0.2.1")[1], b"q/queue/50.1\0",
+          "--meta")
+    equal(run("-c", "--older", "3600", "--meta", "ip=192.0.2.10")[1],
+          b"Jobs: active: 0  queued: 1\n", "two filters")
+    equal(run("--null", "--older", "-1")[0], 100, "--older of nothing")
+
+
+def test_many():
+    for i in range(3000):
+        put("50.%05d" % (i * 7919 % 3000))
+    names = run("--null")[1].split(b"\0")[:-1]
+    equal((len(names), names == sorted(names)), (3000, True),
+          "3,000 jobs, in order")
+
+
+def test_usage():
+    for arguments in (("--nonsense",), ("x",), ("--state", "lost"),
+                      ("--meta", "x")):
+        equal(run(*arguments)[0], 100, "wrong usage: " + " ".join(arguments))
+    equal(run()[0], 111, "no such queue")
+    os.mkdir("q")
+    equal(run()[:2], (0, b"Jobs: active: 0  queued: 0\n\n"), "an empty one")
+    equal(os.listdir("q"), [], "it stays empty")
+
+
+for test in (test_text, test_damaged, test_json, test_filters, test_many,
+             test_usage):
+    with Top():
+        test()
+done()
