@@ -158,6 +158,8 @@ worker_pick(struct worker *worker)
     char const *name = worker->list.overflowed && is_load_due(worker)
                            ? NULL
                            : joblist_next(&worker->list);
+    if (!name && worker->busy_seen && worker->watch_active == -1)
+      watch_active(worker);
     if (name || !is_load_due(worker))
       return name;
     if (load(worker) == -1) {
