@@ -138,9 +138,10 @@ load(struct worker *worker)
   int64_t end_ms = worker_clock();
   worker->load_ms = end_ms + (end_ms - worker->now_ms) * SCAN_SHARE;
   worker->now_ms = end_ms;
-  if (!list->too_long)
+  if (list->too_long == worker->too_long)
     return 0;
   struct log log;
+  worker->too_long = list->too_long;
   log_start(&log, "names too long in the queue");
   log_number(&log, "count", list->too_long);
   log_write(&log);

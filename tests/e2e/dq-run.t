@@ -304,6 +304,36 @@ def test_lost():
     worker.end()
 
 
+def test_heartbeat():
+    name = d.enqueue("q", b"wait go\n")
+    worker = Worker("q", "-l", "2")
+    d.wait_for(lambda: names("q", "active"), "in hand")
+    os.utime("q/active/" + name, (1, 1))
+    d.ok(d.wait_for(lambda: os.stat("q/active/" + name).st_mtime >
+                    time.time() - 10, "touched"),
+         "the lock of a job in hand is touched")
+    with open("go", "w"):
+        pass
+    d.wait_for(lambda: is_empty("q"), "empty")
+    worker.end()
+
+
+def test_big():
+    """Bodies of all sizes come through as they are."""
+    rng = random.Random(3)
+    wanted = {}
+    for size in (0, 1, 65535, 65536, 65537, 5000000):
+        body = rng.randbytes(size)
+        wanted[size] = body
+        d.enqueue("q", body)
+    os.mkdir("out")
+    worker = Worker("q", pipeline=[d.SINK, "out"])
+    d.wait_for(lambda: is_empty("q"), "empty")
+    worker.end()
+    got = {len(data): data for _, data in d.jobs("out").values()}
+    d.ok(got == wanted, "bodies of 0 to 5000000 bytes, byte for byte")
+
+
 def test_signals():
     d.enqueue("q", b"one\n")
     worker = Worker("q")
