@@ -138,9 +138,10 @@ load(struct worker *worker)
   int64_t end_ms = worker_clock();
   worker->load_ms = end_ms + (end_ms - worker->now_ms) * SCAN_SHARE;
   worker->now_ms = end_ms;
-  if (!list->too_long)
+  if (list->too_long == worker->too_long)
     return 0;
   struct log log;
+  worker->too_long = list->too_long;
   log_start(&log, "names too long in the queue");
   log_number(&log, "count", list->too_long);
   log_write(&log);
@@ -158,6 +159,8 @@ worker_pick(struct worker *worker)
     char const *name = worker->list.overflowed && is_load_due(worker)
                            ? NULL
                            : joblist_next(&worker->list);
+    if (!name && worker->busy_seen && worker->watch_active == -1)
+      watch_active(worker);
     if (name || !is_load_due(worker))
       return name;
     if (load(worker) == -1) {

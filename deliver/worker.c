@@ -262,7 +262,6 @@ tick_slot(struct worker *worker, struct slot *slot)
 int64_t
 worker_tick(struct worker *worker)
 {
-  int64_t now_ms = worker->now_ms;
   int64_t left_ms = INT64_MAX;
   for (size_t i = 0; i < worker->slots; i++)
     left_ms = least(left_ms, tick_slot(worker, worker->slot + i));
@@ -270,9 +269,10 @@ worker_tick(struct worker *worker)
     return left_ms;
   worker_undefer(worker);
   worker_fill(worker);
-  left_ms = least(left_ms, worker->backlog.run_ms - now_ms);
+  int64_t now_ms = worker->now_ms;
   if (now_ms < worker->paused_ms)
     return least(left_ms, worker->paused_ms - now_ms);
+  left_ms = least(left_ms, worker->backlog.run_ms - now_ms);
   if (!free_slot(worker))
     return left_ms;
   if (worker->dirty || worker->list.overflowed)

@@ -259,6 +259,8 @@ write_changed(struct jobtaker *taker, struct job *job,
   snprintf(path, sizeof path, "%s/%s", queue->path, job->data_path);
   size_t n = jobrecord_format(&job->record, path, move->set, move->count, text,
                               sizeof text);
+  /* Only a process that was killed, with our id, could have left one. */
+  unlinkat(queue->tmp, name, 0);
   int fd = n ? openat(queue->tmp, name, flags, FILE_MODE) : -1;
   if (fd == -1 && n && errno == ENOENT && jobqueue_renew_tmp(queue) == 0)
     fd = openat(queue->tmp, name, flags, FILE_MODE);

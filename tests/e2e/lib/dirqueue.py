@@ -170,3 +170,89 @@ class Sink:
         log = self.process.stderr.read().decode()
         self.process.stdout.close()
         return self.process.wait(DEADLINE_S), log
+
+
+# The format's other side, from its page alone: for jobs of other makers, and for
+# a worker that shares a queue with ours.
+
+made = 0
+
+
+def enqueue(top, body, metadata=(), priority=50, **own):
+    """Put a job in as a classic producer does; its name. own: other values for
+    the five lines, None for none."""
+    global made
+    made += 1
+    now = time.time()
+    name = "%02d.%s%06d.DNDg0.%d.%05d" % (
+        priority, time.strftime("%Y%m%d%H%M%S", time.gmtime(now)),
+        int(now % 1 * 1e6), os.getpid(), made)
+    leaf = os.path.join(top, "data", name[-2], name[-1])
+    for directory in ("queue", "active", "tmp"):
+        os.makedirs(os.path.join(top, directory), exist_ok=True)
+    os.makedirs(leaf, exist_ok=True)
+    path = os.path.join(leaf, name[:-2])
+    with open(path, "wb") as data:
+        data.write(body)
+    lines = {"QDFN": path, "QDSB": len(body), "QSTT": int(now),
+             "QSTM": int(now % 1 * 1e6), "QSHN": "vm", **own}
+    text = b"".join(b"%s: %s\n" % (key.encode(), str(value).encode())
+                    for key, value in lines.items() if value is not None)
+    text += b"".join(b"%s: %s\n" % (key.encode(), value.encode("latin-1"))
+                     for key, value in dict(metadata).items())
+    put_control(top, name, text)
+    return name
+
+
+def put_control(top, name, text):
+    temporary = os.path.join(top, "tmp", name + ".ctrl")
+    with open(temporary, "wb") as control:
+        control.write(text)
+    os.link(temporary, os.path.join(top, "queue", name))
+    os.unlink(temporary)
+    os.utime(os.path.join(top, "queue"))
+
+
+def control_of(path):
+    """The lines of a control file: {key: value}."""
+    with open(path, "rb") as control:
+        lines = [line.split(b": ", 1) for line in control.read().split(b"\n")]
+    return {line[0].decode(): line[1].decode("latin-1")
+            for line in lines if len(line) == 2}
+
+
+def lock(top, name, host=None, pid=None, age=0):
+    """Lock a job; whether that was possible."""
+    temporary = os.path.join(top, "tmp", "%s.%d.active" % (name, os.getpid()))
+    with open(temporary, "w", encoding="ascii") as file:
+        file.write("%s\n%d\n" % (host or os.uname().nodename,
+                                 pid or os.getpid()))
+    os.utime(temporary, (time.time() - age,) * 2)
+    try:
+        os.link(temporary, os.path.join(top, "active", name))
+        return True
+    except FileExistsError:
+        return False
+    finally:
+        os.unlink(temporary)
+
+
+def take(top):
+    """Take the first free job: its name, metadata, data; or None."""
+    for name in sorted(os.listdir(os.path.join(top, "queue"))):
+        if not lock(top, name):
+            continue
+        try:
+            control = control_of(os.path.join(top, "queue", name))
+            with open(control["QDFN"], "rb") as data:
+                return name, control, data.read()
+        except FileNotFoundError:
+            os.unlink(os.path.join(top, "active", name))
+    return None
+
+
+def finish(top, job):
+    name, control, _ = job
+    os.unlink(os.path.join(top, "queue", name))
+    os.unlink(control["QDFN"])
+    os.unlink(os.path.join(top, "active", name))
