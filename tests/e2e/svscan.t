@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""The service directories run/trap and run/pool as they are shipped, under
-svscan: mail in, log lines out, svc -t and -h, and who they run as."""
+"""The service directories of run/ as they are shipped, under svscan: mail in,
+log lines out, svc -t and -h, who they run as, and a worker."""
 import atexit
 import glob
 import os
@@ -21,6 +21,7 @@ base = os.path.realpath(tempfile.mkdtemp(prefix="trapline-svscan."))
 os.chmod(base, 0o755)
 service = base + "/service/trap"
 pool = base + "/service/pool"
+archive = base + "/service/archive"
 current = service + "/log/main/current"
 svscan = None
 
@@ -58,7 +59,8 @@ def stop():
     if svscan:
         svscan.kill()
         svscan.wait()
-    for folder in (service, service + "/log", pool, pool + "/log"):
+    for folder in (service, service + "/log", pool, pool + "/log", archive,
+                   archive + "/log"):
         subprocess.run(["svc", "-dx", folder], check=False, stderr=-3)
     if not wait_until(lambda: not ours()):
         for pid in ours():
@@ -203,6 +205,38 @@ def wrong_account():
        "an account that does not exist: the log says so", log()[-500:])
 
 
+def work(account):
+    """A worker that comes later, for all that has been taken."""
+    taken = bodies("incoming")
+    new = base + "/archive.new"
+    shutil.copytree("run/archive", new)
+    for path, value in (("env/ACCOUNT", account), ("log/env/ACCOUNT", account),
+                        ("env/PATH", BUILD + ":/usr/bin:/bin"),
+                        ("env/PROCESSES", "="),
+                        ("env/QUEUE", base + "/incoming"),
+                        ("control/pipeline",
+                         f"deliver-maildir {base}/maildir")):
+        put(path, value, new)
+    if SANITIZED:
+        put("env/MEMORY", "=", new)
+    for folder in (base + "/maildir", new + "/log/main"):
+        os.makedirs(folder)
+        if account:
+            shutil.chown(folder, account)
+    os.rename(new, archive)
+    ok(wait_until(lambda: len(glob.glob(base + "/maildir/new/*")) ==
+                  len(taken) and not bodies("incoming")),
+       "a worker: all that was in the queue is in its maildir")
+    found = []
+    for path in glob.glob(base + "/maildir/new/*"):
+        with open(path, "rb") as f:
+            found.append(f.read())
+    ok(len(taken) >= 3 and sorted(found) == sorted(taken), "as it was", found)
+    send(served_port, "someone@trap.example", "later")
+    ok(wait_until(lambda: len(glob.glob(base + "/maildir/new/*")) ==
+                  len(taken) + 1), "and what comes later, too")
+
+
 atexit.register(stop)
 served_port, served_account = set_up()
 svscan = subprocess.Popen(["svscan", base + "/service"], stdin=-3)
@@ -210,5 +244,6 @@ serve(served_port, served_account)
 change(served_port)
 renew(served_port)
 restart(served_port)
+work(served_account)
 wrong_account()
 done()
