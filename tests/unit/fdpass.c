@@ -27,7 +27,8 @@ send_three(int socket, int fd)
     char space[CMSG_SPACE(3 * sizeof(int))];
   } ancillary;
   int const fds[3] = {fd, fd, fd};
-  struct iovec part = {"x", 1};
+  char byte = 'x';
+  struct iovec part = {&byte, 1};
   struct msghdr message = {.msg_iov = &part,
                            .msg_iovlen = 1,
                            .msg_control = ancillary.space,
