@@ -2,10 +2,10 @@
 VERSION = 0.1
 PREFIX = /usr/local
 O = build
-smtpd_programs = trap-smtpd trap-pool
-filters_programs = rcptcheck rcptcheck-compile received-line
-deliver_programs = deliver-dirqueue deliver-maildir dq-list dq-run dq-submit
 folders = smtpd filters deliver lib
+# What has a page of section 1 or 8 beside it is a program.
+$(foreach f,$(folders),$(eval \
+  $f_programs := $(notdir $(basename $(wildcard $f/*.[18])))))
 programs = $(foreach f,$(folders),$($f_programs))
 
 # Libraries beside skalibs that a program needs.

@@ -242,10 +242,10 @@ main(int argc, char **argv)
                             .limit_s = 300,
                             .rescan_s = 30,
                             .grace_s = 20,
-                            .first_s = 60,
-                            .most_s = 3600,
-                            .tries = 20,
-                            .age_s = 432000,
+                            .first_s = RETRY_FIRST_S,
+                            .most_s = RETRY_MOST_S,
+                            .tries = RETRY_TRIES_MOST,
+                            .age_s = RETRY_AGE_S,
                             .recipient = "postmaster"};
   process_begin("dq-run");
   int first = read_options(&options, argc, argv);

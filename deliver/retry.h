@@ -19,6 +19,12 @@
 #define RETRY_FAILED "dq.failed"
 #define RETRY_NAME_MAX 255
 
+/* What the rules are where nothing else is said. */
+#define RETRY_FIRST_S 60
+#define RETRY_MOST_S 3600
+#define RETRY_TRIES_MOST 20
+#define RETRY_AGE_S 432000
+
 struct retry_rules {
   int64_t first_s; /* from the first try to the second; then twice as much... */
   int64_t most_s;  /* ... and never more than that */

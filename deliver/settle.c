@@ -114,8 +114,8 @@ fail(struct worker *worker, struct slot *slot, struct retry const *retry,
           move(worker, slot, &changes, "failed", slot->job.lock.job), &log);
 }
 
-static void
-defer(struct worker *worker, struct slot *slot, char const *answer)
+void
+worker_defer(struct worker *worker, struct slot *slot, char const *answer)
 {
   char name[RETRY_NAME_MAX + 1];
   struct changes changes = {0};
@@ -160,8 +160,8 @@ refuse(struct worker *worker, struct slot *slot)
           &log);
 }
 
-static void
-finish(struct worker *worker, struct slot *slot)
+enum jobtaker_end
+worker_finish(struct worker *worker, struct slot *slot)
 {
   struct log log;
   start_log(slot, &log, "finished");
@@ -169,7 +169,9 @@ finish(struct worker *worker, struct slot *slot)
   log_seconds(&log, "seconds", (uint64_t)(worker->now_ms - slot->sent_ms));
   if (slot->replay.queued[0])
     log_string(&log, "queued", slot->replay.queued);
-  log_end(worker, slot, jobtaker_finish(&worker->taker, &slot->job), &log);
+  enum jobtaker_end end = jobtaker_finish(&worker->taker, &slot->job);
+  log_end(worker, slot, end, &log);
+  return end;
 }
 
 void
@@ -177,10 +179,10 @@ worker_settle(struct worker *worker, struct slot *slot)
 {
   switch (replay_outcome(&slot->replay)) {
   case REPLAY_DONE:
-    finish(worker, slot);
+    worker_finish(worker, slot);
     break;
   case REPLAY_DEFERRED:
-    defer(worker, slot, slot->replay.worst);
+    worker_defer(worker, slot, slot->replay.worst);
     break;
   case REPLAY_REFUSED:
     refuse(worker, slot);
@@ -194,7 +196,7 @@ worker_settle_broken(struct worker *worker, struct slot *slot,
 {
   char answer[REPLAY_ANSWER_MAX + 1];
   snprintf(answer, sizeof answer, "451 4.3.0 pipeline: %s", reason);
-  defer(worker, slot, answer);
+  worker_defer(worker, slot, answer);
 }
 
 void

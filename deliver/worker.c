@@ -116,11 +116,6 @@ static void
 send_job(struct worker *worker, struct slot *slot)
 {
   struct job *job = &slot->job;
-  if (job->lock.robbed[0])
-    log_job(slot, "took over a stale lock", "from", job->lock.robbed);
-  if (job->longer)
-    log_job(slot, "data file longer than its control file says", "file",
-            job->data_path);
   if (!replay_build(&slot->replay, &job->record, job->lock.job, job->data_bytes,
                     worker->recipient)) {
     worker_settle_broken(worker, slot, strerror(errno));
@@ -148,32 +143,44 @@ log_damaged(struct worker const *worker, char const *name)
   log_write(&log);
 }
 
+bool
+worker_take(struct worker *worker, struct slot *slot, char const *name)
+{
+  struct job *job = &slot->job;
+  switch (jobtaker_take(&worker->taker, job, name)) {
+  case JOBTAKER_TAKEN:
+    worker->pause_ms = 0;
+    if (job->lock.robbed[0])
+      log_job(slot, "took over a stale lock", "from", job->lock.robbed);
+    if (job->longer)
+      log_job(slot, "data file longer than its control file says", "file",
+              job->data_path);
+    return true;
+  case JOBTAKER_BUSY:
+    worker->busy_seen++;
+    break;
+  case JOBTAKER_DAMAGED:
+    log_damaged(worker, name);
+    break;
+  case JOBTAKER_FAILED:
+    worker_pause(worker);
+    break;
+  case JOBTAKER_GONE:
+  case JOBTAKER_KNOWN:
+    break;
+  }
+  return false;
+}
+
 void
 worker_fill(struct worker *worker)
 {
   struct slot *slot;
   char const *name;
   while (!worker->stopping && (slot = free_slot(worker)) &&
-         (name = worker_pick(worker))) {
-    switch (jobtaker_take(&worker->taker, &slot->job, name)) {
-    case JOBTAKER_TAKEN:
-      worker->pause_ms = 0;
+         (name = worker_pick(worker)))
+    if (worker_take(worker, slot, name))
       send_job(worker, slot);
-      break;
-    case JOBTAKER_BUSY:
-      worker->busy_seen++;
-      break;
-    case JOBTAKER_DAMAGED:
-      log_damaged(worker, name);
-      break;
-    case JOBTAKER_FAILED:
-      worker_pause(worker);
-      break;
-    case JOBTAKER_GONE:
-    case JOBTAKER_KNOWN:
-      break;
-    }
-  }
 }
 
 static void
@@ -260,6 +267,18 @@ tick_slot(struct worker *worker, struct slot *slot)
 }
 
 int64_t
+worker_idle_ms(struct worker const *worker)
+{
+  int64_t now_ms = worker->now_ms;
+  if (now_ms < worker->paused_ms)
+    return worker->paused_ms - now_ms;
+  int64_t left_ms = worker->backlog.run_ms - now_ms;
+  if (worker->dirty || worker->list.overflowed)
+    left_ms = least(left_ms, worker->load_ms - now_ms);
+  return least(left_ms, worker->rescan_at_ms - now_ms);
+}
+
+int64_t
 worker_tick(struct worker *worker)
 {
   int64_t left_ms = INT64_MAX;
@@ -269,15 +288,12 @@ worker_tick(struct worker *worker)
     return left_ms;
   worker_undefer(worker);
   worker_fill(worker);
-  int64_t now_ms = worker->now_ms;
-  if (now_ms < worker->paused_ms)
-    return least(left_ms, worker->paused_ms - now_ms);
-  left_ms = least(left_ms, worker->backlog.run_ms - now_ms);
-  if (!free_slot(worker))
-    return left_ms;
-  if (worker->dirty || worker->list.overflowed)
-    left_ms = least(left_ms, worker->load_ms - now_ms);
-  return least(left_ms, worker->rescan_at_ms - now_ms);
+  if (free_slot(worker))
+    return least(left_ms, worker_idle_ms(worker));
+  int64_t next_ms = worker->backlog.run_ms;
+  if (next_ms < worker->paused_ms)
+    next_ms = worker->paused_ms;
+  return least(left_ms, next_ms - worker->now_ms);
 }
 
 size_t

@@ -68,6 +68,10 @@ int worker_start(struct worker *worker);
 /* Take jobs as long as there are some and a slot is free. */
 void worker_fill(struct worker *worker);
 
+/* Take the job of this name; a slot that is free. Whether it was taken; if not,
+ * the log has why, where that matters. */
+bool worker_take(struct worker *worker, struct slot *slot, char const *name);
+
 /* A slot's head or tail is ready. */
 void worker_slot(struct worker *worker, enum worker_event event, size_t slot);
 
@@ -83,13 +87,17 @@ void worker_renew(struct worker *worker);
 /* Do what is due, and say for how many milliseconds nothing is. */
 int64_t worker_tick(struct worker *worker);
 
+/* For how many milliseconds nothing is due when all slots are free, but for
+ * changes of the queue. */
+int64_t worker_idle_ms(struct worker const *worker);
+
 /* How many jobs are in hand. */
 size_t worker_busy(struct worker const *worker);
 
 /* Give back what is in hand, end all pipelines, wait for their stages. */
 void worker_end(struct worker *worker);
 
-/* Between worker.c, pick.c and settle.c */
+/* Between worker.c, pick.c, settle.c and jobcommand.c */
 
 /* The next job to be tried; NULL if there is none now. */
 char const *worker_pick(struct worker *worker);
@@ -107,10 +115,12 @@ void worker_undefer(struct worker *worker);
 void worker_deferred(struct worker *worker, char const *name, int64_t due_s);
 
 /* A slot's job is over: as its answers say; as if answered with a 4xx for this
- * reason; not at all. */
+ * reason, or with this one; done; not at all. */
 void worker_settle(struct worker *worker, struct slot *slot);
 void worker_settle_broken(struct worker *worker, struct slot *slot,
                           char const *reason);
+void worker_defer(struct worker *worker, struct slot *slot, char const *answer);
+enum jobtaker_end worker_finish(struct worker *worker, struct slot *slot);
 void worker_give_back(struct worker *worker, struct slot *slot);
 
 #endif
