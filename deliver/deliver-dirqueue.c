@@ -11,6 +11,7 @@
 #include <skalibs/strerr.h>
 #include <skalibs/types.h>
 
+#include "deliver/jobmetadata.h"
 #include "deliver/notes.h"
 #include "deliver/queuecap.h"
 #include "deliver/storage.h"
@@ -22,10 +23,8 @@
 #include "lib/stage.h"
 
 #define USAGE                                                                  \
-  "deliver-dirqueue [-n name] [-a answer] [-p priority] [-j maxjobs] "         \
+  "deliver-dirqueue [-c | -a answer] [-n name] [-p priority] [-j maxjobs] "    \
   "[-s maxbytes] [-H host] directory"
-
-#define OWN_KEYS 10 /* metadata lines that are not notes */
 
 struct sink {
   struct jobwriter writer;
@@ -33,12 +32,13 @@ struct sink {
   struct notes notes;
   struct queuecap jobs;
   struct queuecap bytes;
-  char const *note;    /* take only recipients with this one; NULL: all */
+  char const *note;    /* only recipients with this one; NULL: all */
+  bool copies;         /* takes none: all are passed on */
   char const *answer;  /* to a message that was queued; NULL: the default */
   char const *refusal; /* why this transaction takes no recipient; or NULL */
+  bool wanted;         /* the message, for a recipient */
   bool seen_queue;     /* this transaction found the queue open, with room */
-  char time[80];
-  char recipient_notes[ENVELOPE_NOTE_BYTES];
+  struct jobmetadata metadata;
 };
 
 /* For the signal handler; everything else gets it as stage->state. */
@@ -97,17 +97,6 @@ on_client(struct stage *stage)
   notes_reset(&self->notes);
 }
 
-static bool
-is_reserved(char const *key)
-{
-  static char const *const keys[] = {"ip",        "host",    "helo", "proto",
-                                     "mail_from", "rcpt_to", "note", "time"};
-  for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
-    if (!strcmp(key, keys[i]))
-      return true;
-  return !jobcontrol_is_key(key);
-}
-
 static void
 on_note(struct stage *stage, struct note const *note)
 {
@@ -119,7 +108,7 @@ on_note(struct stage *stage, struct note const *note)
   /* The loop knows the one; the other is of an earlier sink. */
   if (!strcmp(note->key, "session") || !strcmp(note->key, "queued"))
     return;
-  if (is_reserved(note->key))
+  if (jobmetadata_is_reserved(note->key))
     reason = "reserved key";
   else if (!jobcontrol_is_value(note->value, note->value_bytes))
     reason = "LF or NUL in the value";
@@ -171,15 +160,18 @@ on_rcpt(struct stage *stage, struct envelope_command const *rcpt)
     stage_answer(stage, refusal);
   else if (!envelope_add(&self->envelope, rcpt))
     stage_answer(stage, "452 4.5.3 too many recipients");
-  else
-    stage_answer(stage, "250 2.1.5 ok");
+  else {
+    self->wanted = true;
+    if (!self->copies)
+      stage_answer(stage, "250 2.1.5 ok");
+  }
 }
 
 static void
 on_body(struct stage *stage)
 {
   struct sink *self = stage->state;
-  if (stage->taken && jobwriter_begin(&self->writer) == -1)
+  if (self->wanted && jobwriter_begin(&self->writer) == -1)
     stage_answer(stage, storage_failed(stage));
 }
 
@@ -187,7 +179,7 @@ static void
 on_piece(struct stage *stage, char const *bytes, size_t n)
 {
   struct sink *self = stage->state;
-  if (!stage->taken)
+  if (!self->wanted)
     return;
   char const *refusal =
       check_cap(stage, &self->bytes, self->writer.data_bytes + n);
@@ -197,63 +189,6 @@ on_piece(struct stage *stage, char const *bytes, size_t n)
   } else if (jobwriter_write(&self->writer, bytes, n) == -1) {
     stage_answer(stage, storage_failed(stage));
   }
-}
-
-/* The instant in the job's name, as RFC 3339 has it. */
-static void
-format_time(struct sink *self)
-{
-  struct timespec const *started = &self->writer.started;
-  struct tm utc;
-  self->time[0] = 0;
-  if (gmtime_r(&started->tv_sec, &utc))
-    snprintf(self->time, sizeof self->time,
-             "%04d-%02d-%02dT%02d:%02d:%02d.%06ldZ", utc.tm_year + 1900,
-             utc.tm_mon + 1, utc.tm_mday, utc.tm_hour, utc.tm_min, utc.tm_sec,
-             started->tv_nsec / 1000);
-}
-
-static void
-add_metadata(struct metadata *metadata, size_t *count, char const *key,
-             char const *value)
-{
-  if (!value || !value[0])
-    return;
-  metadata[(*count)++] = (struct metadata){key, value, strlen(value)};
-}
-
-/* Everything known of this message. Returns the number of lines. */
-static size_t
-collect_metadata(struct stage *stage, struct metadata *metadata)
-{
-  struct sink *self = stage->state;
-  struct client const *client = &stage->client;
-  struct envelope *envelope = &self->envelope;
-  struct metadata line;
-  size_t count = 0;
-  char const *ident =
-      client->login[0] ? client->login : notes_value(&self->notes, "ident");
-  format_time(self);
-  envelope_notes(envelope, self->recipient_notes, sizeof self->recipient_notes);
-  add_metadata(metadata, &count, "ip", client->addr);
-  add_metadata(metadata, &count, "host", client->name);
-  add_metadata(metadata, &count, "ident", ident);
-  add_metadata(metadata, &count, "helo", client->helo);
-  add_metadata(metadata, &count, "proto", client->proto);
-  metadata[count++] =
-      (struct metadata){"mail_from", envelope->sender, envelope->sender_bytes};
-  line.key = "rcpt_to";
-  line.value = envelope_recipients(envelope, &line.value_bytes);
-  metadata[count++] = line;
-  add_metadata(metadata, &count, "note", self->recipient_notes);
-  add_metadata(metadata, &count, "session", stage->session);
-  add_metadata(metadata, &count, "time", self->time);
-  for (size_t i = 0;
-       notes_get(&self->notes, i, &line.key, &line.value, &line.value_bytes);
-       i++)
-    if (strcmp(line.key, "ident"))
-      metadata[count++] = line;
-  return count;
 }
 
 static void
@@ -271,16 +206,18 @@ log_queued(struct stage *stage)
 static void
 on_end(struct stage *stage)
 {
-  static struct metadata metadata[OWN_KEYS + NOTES_MAX];
   struct sink *self = stage->state;
   char queued[JOBNAME_BASE_MAX + 32];
   int exists;
-  if (!stage->taken)
+  if (!self->wanted)
     return;
-  size_t count = collect_metadata(stage, metadata);
+  struct jobmetadata *metadata = &self->metadata;
+  jobmetadata_collect(metadata, stage, &self->envelope, &self->notes,
+                      &self->writer.started);
   committing = 1;
   answer_due = 1;
-  int result = jobwriter_commit(&self->writer, metadata, count, &exists);
+  int result =
+      jobwriter_commit(&self->writer, metadata->line, metadata->count, &exists);
   committing = 0;
   if (exists) {
     queuecap_add(&self->jobs, 1);
@@ -305,6 +242,7 @@ on_reset(struct stage *stage)
   jobwriter_abandon(&self->writer);
   envelope_reset(&self->envelope);
   notes_end_transaction(&self->notes);
+  self->wanted = false;
   self->seen_queue = false;
   self->refusal = NULL;
 }
@@ -351,8 +289,11 @@ read_options(int argc, char const *const *argv, struct sink *self)
   char const *host = NULL;
   uint64_t priority = 50, jobs = 0, bytes = 0;
   int option;
-  while ((option = subgetopt_r(argc, argv, "n:a:p:j:s:H:", &options)) != -1) {
-    if (option == 'n' && envelope_is_note(options.arg, strlen(options.arg)))
+  while ((option = subgetopt_r(argc, argv, "cn:a:p:j:s:H:", &options)) != -1) {
+    if (option == 'c')
+      self->copies = true;
+    else if (option == 'n' &&
+             envelope_is_note(options.arg, strlen(options.arg)))
       self->note = options.arg;
     else if (option == 'a' &&
              command_is_answer(options.arg, strlen(options.arg)))
@@ -368,7 +309,7 @@ read_options(int argc, char const *const *argv, struct sink *self)
     else
       strerr_dieusage(EXIT_PERMANENT, USAGE);
   }
-  if (argc - options.ind != 1)
+  if (argc - options.ind != 1 || (self->copies && self->answer))
     strerr_dieusage(EXIT_PERMANENT, USAGE);
   char const *directory = argv[options.ind];
   queuecap_start(&self->jobs, jobs, queuecap_jobs);

@@ -179,6 +179,41 @@ is "$(printf '%s' "$two$body" | deliver-dirqueue -n ham ham 2>hamlog |
 451 4.3.0 unable to store the message, try again later
 XNOTE queued=JOB
 250 2.6.0 queued' 'the second sink fails at RCPT: the first still holds'
+
+fresh
+is "$(printf '%s' "$two$body" | deliver-dirqueue -c copies 2>copylog |
+  sink q | grep -v '^XNOTE')" 'MAIL FROM:<a@b>
+451 4.3.0 unable to store the message, try again later
+451 4.3.0 unable to store the message, try again later
+554 5.5.1 no valid recipients' 'a copy that cannot be stored'
+mkdir copies
+is "$(printf '%s' "$two$body" | sink -c copies)" 'MAIL FROM:<a@b>
+RCPT TO:<ham@trap.example> NOTE=ham
+RCPT TO:<user@trap.example>
+BDAT 13
+Subject: hi
+
+XNOTE queued=JOB
+BDAT 0 LAST' '-c passes all on'
+is "$("$take" copies | grep rcpt_to)" \
+  'rcpt_to: ham@trap.example	user@trap.example' 'and stores a copy'
+rm -rf copies && mkdir copies
+is "$(printf '%s' "$two$body" | deliver-dirqueue -c -n ham copies 2>copylog |
+  sink q | grep -v '^XNOTE')" 'MAIL FROM:<a@b>
+250 2.1.5 ok
+250 2.1.5 ok
+250 2.6.0 queued as JOB' '-c -n'
+is "$("$take" copies | grep rcpt_to)" 'rcpt_to: ham@trap.example' \
+  'a copy for who has the note'
+is "$("$take" q | grep rcpt_to)" \
+  'rcpt_to: ham@trap.example	user@trap.example' 'all are passed on'
+printf 'MAIL FROM:<a@b>\nRCPT TO:<c@d>\n%s' "$body" |
+  sink -c -n ham copies >out
+is "$(files copies)" 0 'no copy where nobody has it'
+is "$(deliver-dirqueue -c -a '250 ok' q 2>&1 </dev/null)" \
+  "$(deliver-dirqueue 2>&1 </dev/null)" '-c has no answer to give'
+rm -rf copies copylog
+
 rm -rf ham
 is "$(printf '%s' "$two$body" | sink -n ham missing)" 'MAIL FROM:<a@b>
 451 4.3.0 unable to store the message, try again later
