@@ -11,6 +11,7 @@ programs = $(foreach f,$(folders),$($f_programs))
 # Libraries beside skalibs that a program needs.
 LIBS_rcptcheck = -lpcre2-8
 LIBS_rcptcheck-compile = -lpcre2-8
+LIBS_cleanup = -lpcre2-8
 # Programs that are linked static, to start in a fifth of the time, where
 # conf-cc and conf-ld say plain cc.
 statics = trap-smtpd trap-pool received-line deliver-dirqueue

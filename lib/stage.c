@@ -187,7 +187,8 @@ do_piece(struct stage *stage, char const *bytes, size_t n)
   }
   loop->handlers->piece(stage, bytes, n);
   settle(stage);
-  stage_write(stage, bytes, n);
+  if (!loop->handlers->holds_body)
+    stage_write(stage, bytes, n);
 }
 
 static void

@@ -38,6 +38,8 @@ struct stage;
 struct stage_handlers {
   bool judges_sender; /* mail may refuse: a source that knows that no stage
                          does need not wait for MAIL's answer */
+  bool holds_body;    /* with piece: the loop passes no piece on; what is to go
+                         on, piece and end put there with stage_write() */
   void (*client)(struct stage *);                    /* XCLIENT */
   void (*note)(struct stage *, struct note const *); /* XNOTE */
   void (*mail)(struct stage *, struct envelope_command const *);
