@@ -17,7 +17,8 @@
 
 struct jobmetadata {
   size_t count;
-  struct metadata line[JOBMETADATA_OWN_KEYS + NOTES_MAX];
+  struct metadata line[JOBMETADATA_OWN_KEYS + NOTES_MAX + 1]; /* one may be
+                                                                  added */
   char time[80];
   char recipient_notes[ENVELOPE_NOTE_BYTES];
 };
