@@ -4,7 +4,8 @@ PREFIX = /usr/local
 O = build
 smtpd_programs = trap-smtpd trap-pool
 filters_programs = rcptcheck rcptcheck-compile received-line
-deliver_programs = deliver-dirqueue deliver-maildir dq-list dq-run dq-submit
+deliver_programs = deliver-dirqueue deliver-maildir dq-list dq-run dq-stat \
+  dq-submit
 folders = smtpd filters deliver lib
 programs = $(foreach f,$(folders),$($f_programs))
 
@@ -63,8 +64,7 @@ $O/static/%.o: %.c conf-cc | $(static)
 .SECONDARY:
 -include $(wildcard $O/obj/*/*.d $O/static/*/*.d $O/obj/tests/unit/*.d)
 
-# What static programs link to, and the tests' real mail and load client:
-# fetched once for all builds.
+# What static programs link to, and the tests' mail and load client.
 vpath fetch-% run tests/lib
 $(fetched)/%: fetch-%
 	$< $@
