@@ -29,7 +29,9 @@ stop_wanted(uint32_t wait_s)
   static bool wanted;
   sigset_t set = signals();
   struct timespec wait = {.tv_sec = (time_t)wait_s};
+  int error = errno;
   /* Another signal, a SIGCONT say, only makes the wait shorter. */
   wanted = wanted || sigtimedwait(&set, NULL, &wait) > 0;
+  errno = error;
   return wanted;
 }

@@ -9,7 +9,7 @@
 /* From here on they wait to be asked for. */
 void stop_begin(void);
 
-/* Whether one of them has come, or comes within so long. */
+/* Whether one of them has come, or comes within so long. Keeps errno. */
 bool stop_wanted(uint32_t wait_s);
 
 #endif
