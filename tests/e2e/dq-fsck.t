@@ -97,7 +97,7 @@ def test_tmp():
     go[gone] = stay["x" + gone] = 2 * HOUR
     stay[gone.replace("data", "ctrl")] = HOUR - 60
     stay[long_name % (name_hash(HOST, alive), alive)] = 2 * HOUR
-    stay[long_name % (name_hash("x" + HOST, dead), dead)] = 2 * HOUR
+    stay[long_name % (name_hash(HOST, dead)[:-1] + "?", dead)] = 2 * HOUR
     go["50.20261120234555612345.DNDg0.data"] = 37 * HOUR
     go["7.ctrl"] = 37 * HOUR
     stay["8.ctrl"] = 35 * HOUR
