@@ -155,6 +155,29 @@ jobqueue_ready(struct jobqueue *queue)
 }
 
 static int
+look_at(struct jobqueue *queue, int *fd, char const *name)
+{
+  *fd = openat(queue->root, name, DIRECTORY);
+  return *fd >= 0 || errno == ENOENT ? 0
+                                     : jobqueue_fail(queue, "open", name, "");
+}
+
+int
+jobqueue_look(struct jobqueue *queue)
+{
+  jobqueue_close(queue);
+  if (open_root(queue) == 0 && look_at(queue, &queue->tmp, "tmp") == 0 &&
+      look_at(queue, &queue->data, "data") == 0 &&
+      look_at(queue, &queue->active, "active") == 0 &&
+      look_at(queue, &queue->queue, "queue") == 0)
+    return 0;
+  int error = errno;
+  jobqueue_close(queue);
+  errno = error;
+  return -1;
+}
+
+static int
 open_leaf(int data, char const *first, char const *second)
 {
   int parent = open_or_make(data, first);

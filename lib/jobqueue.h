@@ -43,6 +43,10 @@ int jobqueue_start(struct jobqueue *queue, char const *name);
  */
 int jobqueue_ready(struct jobqueue *queue);
 
+/* Open the queue as it is: nothing is made, and of tmp, data, queue and active
+ * those that are missing stay -1. 0 or -1. */
+int jobqueue_look(struct jobqueue *queue);
+
 void jobqueue_close(struct jobqueue *queue);
 
 /* Open the directory for a data path ("data/H1/H2/NAME"), making it where it is

@@ -5,7 +5,7 @@
 . tests/e2e/lib/tap.sh
 build=${BUILD:-build}
 
-programs=$(sed -n 's/^[a-z]*_programs = //p' Makefile)
+programs=$(sed -n 's/^[a-z]*_programs +*= //p' Makefile)
 
 # Under umask 077, so that the modes are install's own.
 install_to() {

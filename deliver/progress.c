@@ -1,0 +1,40 @@
+#include "deliver/progress.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+#include "lib/clock.h"
+
+#define LOOK_EVERY 256 /* steps from one look at the clock to the next */
+#define FIRST_MS 2000
+#define EVERY_MS 1000
+
+void
+progress_start(struct progress *progress, char const *what)
+{
+  *progress = (struct progress){.what = what, .wanted = isatty(2)};
+  if (progress->wanted)
+    progress->next_ms = clock_ms() + FIRST_MS;
+}
+
+void
+progress_step(struct progress *progress)
+{
+  if (++progress->done % LOOK_EVERY || !progress->wanted)
+    return;
+  int64_t now_ms = clock_ms();
+  if (now_ms < progress->next_ms)
+    return;
+  progress->next_ms = now_ms + EVERY_MS;
+  progress->shown = true;
+  fprintf(stderr, "\r%s: %llu\033[K", progress->what,
+          (unsigned long long)progress->done);
+}
+
+void
+progress_end(struct progress *progress)
+{
+  if (progress->shown)
+    fputs("\r\033[K", stderr);
+  progress->shown = false;
+}
