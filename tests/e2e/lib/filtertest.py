@@ -1,11 +1,24 @@
 """For tests of filters: what comes out of one, and TAP."""
+import contextlib
 import os
 import re
+import socket
 import subprocess
+import threading
+import time
 
-from dirqueue import BUILD, DEADLINE_S, Top, done, equal, message, ok  # noqa
+from dirqueue import BUILD, Top, done, message, ok  # noqa
 
 MAIL = b"MAIL FROM:<a@b>\nRCPT TO:<c@d>\n"
+
+
+def equal(got, wanted, name):
+    """As dirqueue's, for big messages."""
+    if not ok(got == wanted, name):
+        for what, value in ("   got", got), ("wanted", wanted):
+            text = repr(value)
+            print("# %s: %s%s" % (what, text[:300],
+                                  text[300:] and "..." + text[-300:]))
 
 
 def path(name):
@@ -52,3 +65,90 @@ def fails(arguments, code, words):
     if not ok((got, out, words in log) == (code, b"", True),
               "exit %d: %s" % (code, " ".join(arguments)[:60])):
         print("# %r %r" % (got, log))
+
+
+class Fake:
+    """A daemon on a Unix socket or a TCP port of 127.0.0.1 that gives each
+    connection to a function."""
+
+    def __init__(self, talk, place=None):
+        self.talk = talk
+        self.open = []
+        self.listener = socket.socket(
+            socket.AF_UNIX if place else socket.AF_INET)
+        self.listener.bind(place or ("127.0.0.1", 0))
+        self.listener.listen(8)
+        self.place = place or "127.0.0.1:%d" % self.listener.getsockname()[1]
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def serve(self):
+        while True:
+            try:
+                connection = self.listener.accept()[0]
+            except OSError:
+                return
+            self.open.append(connection)
+            try:
+                if self.talk(connection) != "keep":
+                    connection.close()
+            except OSError:
+                connection.close()
+
+    def __enter__(self):
+        return self.place
+
+    def __exit__(self, *_):
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+        for connection in self.open:
+            connection.close()
+
+
+@contextlib.contextmanager
+def busy(place):
+    """A Unix socket on which nobody accepts, its queue full."""
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(place)
+        listener.listen(0)
+        with socket.socket(socket.AF_UNIX) as other:
+            other.connect(place)
+            yield place
+
+
+@contextlib.contextmanager
+def daemon(arguments, is_ready, log):
+    """A real daemon, ended with this block."""
+    with open(log, "wb") as out:
+        process = subprocess.Popen(arguments, stdin=subprocess.DEVNULL,
+                                   stdout=out, stderr=out)
+    try:
+        end = time.monotonic() + 30
+        while not is_ready() and process.poll() is None and \
+                time.monotonic() < end:
+            time.sleep(0.02)
+        if not ok(is_ready(), "%s runs" % arguments[0]):
+            with open(log, errors="replace") as out:
+                print("".join("# " + line for line in out))
+        yield process
+    finally:
+        process.terminate()
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def answers_at(place):
+    """Whether somebody accepts connections there."""
+    family = socket.AF_UNIX if "/" in place else socket.AF_INET
+    host, _, port = place.rpartition(":")
+    with socket.socket(family) as probe:
+        return probe.connect_ex(place if "/" in place
+                                else (host, int(port))) == 0
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
