@@ -4,7 +4,8 @@ PREFIX = /usr/local
 O = build
 smtpd_programs = trap-smtpd trap-pool
 filters_programs = rcptcheck rcptcheck-compile received-line
-deliver_programs = deliver-dirqueue deliver-maildir dq-list dq-run dq-submit
+deliver_programs = deliver-dirqueue deliver-maildir deliver-null dq-list dq-run \
+  dq-submit
 folders = smtpd filters deliver lib
 programs = $(foreach f,$(folders),$($f_programs))
 
@@ -45,8 +46,7 @@ $(foreach p,$($1_programs),$(eval $O/$p: $(patsubst \
   %,$O/$(if $(filter $p,$(statics)),static,obj)/%,$1/$p.o $1.a lib.a)))
 endef
 $(foreach f,$(folders),$(eval $(call folder_rules,$f)))
-%.a:
-	rm -f $@ && ar rcs $@ $^
+%.a: ; rm -f $@ && ar rcs $@ $^
 link = mkdir -p $(@D) && $(LD_LINE) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o %.a,$^)
 $(addprefix $O/,$(statics)): LD_LINE := \
   $$(cat $(static)/ld) $(wordlist 2,99,$(LD_LINE))
@@ -93,7 +93,6 @@ bench bench-quick:
 	run/deps build run bench && $(MAKE) all && BUILD=$O tests/bench/bench $(@:bench%=%)
 install: all
 	run/install $O $(DESTDIR)$(PREFIX) $(programs)
-clean:
-	rm -rf $O
+clean: ; rm -rf $O
 .PHONY: all deps units demo check lint fuzz bench bench-quick install clean
 .DELETE_ON_ERROR:
