@@ -4,8 +4,8 @@ PREFIX = /usr/local
 O = build
 smtpd_programs = trap-smtpd trap-pool
 filters_programs = rcptcheck rcptcheck-compile received-line
-deliver_programs = deliver-dirqueue deliver-maildir deliver-null dq-list dq-run \
-  dq-submit
+deliver_programs = deliver-command deliver-dirqueue deliver-maildir \
+  deliver-null dq-list dq-run dq-submit
 folders = smtpd filters deliver lib
 programs = $(foreach f,$(folders),$($f_programs))
 
