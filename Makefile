@@ -9,9 +9,7 @@ $(foreach f,$(folders),$(eval \
 programs = $(foreach f,$(folders),$($f_programs))
 
 # Libraries beside skalibs that a program needs.
-LIBS_rcptcheck = -lpcre2-8
-LIBS_rcptcheck-compile = -lpcre2-8
-LIBS_cleanup = -lpcre2-8
+$(foreach p,cleanup rcptcheck rcptcheck-compile,$(eval LIBS_$p = -lpcre2-8))
 # Programs that are linked static, to start in a fifth of the time, where
 # conf-cc and conf-ld say plain cc.
 statics = trap-smtpd trap-pool received-line deliver-dirqueue
@@ -90,11 +88,12 @@ lint:
 fuzz:
 	run/deps build fuzz
 	O=$O tests/fuzz/run
-bench bench-quick:
-	run/deps build run bench && $(MAKE) all && BUILD=$O tests/bench/bench $(@:bench%=%)
+bench bench-quick bench-queue:
+	run/deps build run bench && $(MAKE) all && \
+	  BUILD=$O tests/bench/$(if $(filter %queue,$@),queue,bench $(@:bench%=%))
 install: all
 	run/install $O $(DESTDIR)$(PREFIX) $(programs)
 clean:
 	rm -rf $O
-.PHONY: all deps units demo check lint fuzz bench bench-quick install clean
+.PHONY: all deps units demo check lint fuzz bench bench-quick bench-queue install clean
 .DELETE_ON_ERROR:
