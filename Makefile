@@ -5,7 +5,7 @@ O = build
 smtpd_programs = trap-smtpd trap-pool
 filters_programs = rcptcheck rcptcheck-compile received-line
 deliver_programs = deliver-dirqueue deliver-maildir
-deliver_programs += dq-fsck dq-list dq-requeue dq-run dq-stat dq-submit
+deliver_programs += dq-expire dq-fsck dq-list dq-requeue dq-run dq-stat dq-submit
 folders = smtpd filters deliver lib
 programs = $(foreach f,$(folders),$($f_programs))
 
