@@ -38,7 +38,7 @@ visit_all(struct fsck *fsck, int directory, char const *name, visit *look)
   struct progress progress;
   if (directory == -1)
     return;
-  joblist_start(&list, true);
+  joblist_start(&list, false);
   progress_start(&progress, name);
   do {
     if (joblist_load(&list, directory) == -1)
