@@ -4,7 +4,7 @@ PREFIX = /usr/local
 O = build
 smtpd_programs = trap-smtpd trap-pool
 filters_programs = rcptcheck rcptcheck-compile received-line discard-large \
-  discard-bounce discard-virus textfilter
+  discard-bounce discard-virus textfilter spamassassin
 deliver_programs = deliver-dirqueue deliver-maildir dq-list dq-run dq-submit
 folders = smtpd filters deliver lib
 programs = $(foreach f,$(folders),$($f_programs))
