@@ -3,8 +3,7 @@ VERSION = 0.1
 PREFIX = /usr/local
 O = build
 smtpd_programs = trap-smtpd trap-pool
-filters_programs = rcptcheck rcptcheck-compile received-line discard-large \
-  discard-bounce discard-virus textfilter spamassassin
+filters_programs = rcptcheck rcptcheck-compile received-line discard-large discard-bounce discard-virus textfilter spamassassin
 deliver_programs = deliver-dirqueue deliver-maildir dq-list dq-run dq-submit
 folders = smtpd filters deliver lib
 programs = $(foreach f,$(folders),$($f_programs))
