@@ -148,6 +148,12 @@ daemon_send(struct daemon *daemon, char const *bytes, size_t n)
   return 1;
 }
 
+void
+daemon_finish(struct daemon *daemon)
+{
+  shutdown(daemon->socket, SHUT_WR);
+}
+
 ssize_t
 daemon_receive(struct daemon *daemon, char *bytes, size_t n)
 {

@@ -30,6 +30,9 @@ int daemon_connect(struct daemon *daemon, unsigned int seconds);
  * what it says can be read; -1 with errno. */
 int daemon_send(struct daemon *daemon, char const *bytes, size_t n);
 
+/* Tell the daemon that nothing more comes. */
+void daemon_finish(struct daemon *daemon);
+
 /* Receive at most n bytes: how many, 0 at the end, -1 with errno. */
 ssize_t daemon_receive(struct daemon *daemon, char *bytes, size_t n);
 

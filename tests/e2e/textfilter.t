@@ -132,10 +132,10 @@ def what_it_sees(top):
     """Nothing of the envelope or the client; only its three descriptors."""
     session = b"XCLIENT ADDR=192.0.2.66 HELO=evil\nXNOTE session=s7\n" \
         b"MAIL FROM:<evil@b>\nRCPT TO:<evil@d>\nBDAT 1 LAST\nx"
-    out = judge(script("env; cat /proc/$$/cmdline; ls /proc/self/fd | wc -l;"
-                       "cat /proc/$$/status; ulimit -a"), session)[0][0]
+    out = judge(script("env; cat /proc/$$/cmdline"), session)[0][0]
     ok(b"PATH=" in out and b"evil" not in out and b"192.0.2" not in out
        and b"s7" not in out, "no word of the client")
+    out = judge(["textfilter", "cat", "/proc/self/status"], session)[0][0]
     ok(b"SigIgn:\t0000000000000000" in out
        and b"SigBlk:\t0000000000000000" in out, "signals as usual")
     listing = judge(["textfilter", "ls", "/proc/self/fd"], message(BIG))[0][0]
