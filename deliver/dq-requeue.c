@@ -1,11 +1,9 @@
 /* dq-requeue: puts failed jobs back into a directory queue. dq-requeue(1),
  * trapline-queue(5). */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/file.h>
 #include <unistd.h>
 
 #include <skalibs/strerr.h>
