@@ -1,0 +1,274 @@
+#include "deliver/smtpwire.h"
+
+#include <errno.h>
+#include <netdb.h>
+#include <poll.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <skalibs/allreadwrite.h>
+#include <skalibs/djbunix.h>
+
+#include "lib/clock.h"
+
+#define TARGET_MAX 300
+
+static int
+failed(struct smtpwire *wire, char const *error)
+{
+  wire->error = error;
+  smtpwire_close(wire);
+  return -1;
+}
+
+void
+smtpwire_close(struct smtpwire *wire)
+{
+  if (wire->fd >= 0)
+    fd_close(wire->fd);
+  wire->fd = -1;
+  wire->from = wire->to = wire->used = 0;
+}
+
+/* Until the descriptor is ready or it is too late. 0 or -1. */
+static int
+wait_for(struct smtpwire const *wire, short events, int64_t end_ms)
+{
+  struct pollfd wanted = {.fd = wire->fd, .events = events};
+  for (;;) {
+    int64_t left_ms = end_ms - clock_ms();
+    int n = left_ms <= 0 ? 0 : poll(&wanted, 1, (int)left_ms);
+    if (n > 0)
+      return 0;
+    if (n == 0)
+      errno = ETIMEDOUT;
+    if (n == 0 || errno != EINTR)
+      return -1;
+  }
+}
+
+static int64_t
+deadline(struct smtpwire const *wire, unsigned int patience)
+{
+  return clock_ms() + (int64_t)wire->limit_s * patience * 1000;
+}
+
+/* Connect to one address. 0, or -1 with errno. */
+static int
+try_address(struct smtpwire *wire, struct sockaddr const *address,
+            socklen_t length)
+{
+  int error = 0;
+  socklen_t size = sizeof error;
+  int const flags = SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK;
+  wire->fd = socket(address->sa_family, flags, 0);
+  if (wire->fd < 0)
+    return -1;
+  if (connect(wire->fd, address, length) == 0)
+    return 0;
+  if (errno == EINPROGRESS && wait_for(wire, POLLOUT, deadline(wire, 1)) == 0 &&
+      getsockopt(wire->fd, SOL_SOCKET, SO_ERROR, &error, &size) == 0) {
+    if (!error)
+      return 0;
+    errno = error;
+  }
+  error = errno;
+  smtpwire_close(wire);
+  errno = error;
+  return -1;
+}
+
+static int
+connect_path(struct smtpwire *wire, char const *path)
+{
+  struct sockaddr_un address = {.sun_family = AF_UNIX};
+  if (strlen(path) >= sizeof address.sun_path)
+    return failed(wire, "the socket's path is too long");
+  strcpy(address.sun_path, path);
+  if (try_address(wire, (struct sockaddr *)&address, sizeof address) == 0)
+    return 0;
+  return failed(wire, strerror(errno));
+}
+
+/* HOST:PORT in two; brackets around HOST are dropped. */
+static int
+split(char *target, char **host, char **port)
+{
+  char *colon = strrchr(target, ':');
+  if (!colon || colon == target || !colon[1])
+    return -1;
+  *colon = 0;
+  *port = colon + 1;
+  *host = target;
+  if (*target == '[' && colon[-1] == ']') {
+    colon[-1] = 0;
+    ++*host;
+  }
+  return 0;
+}
+
+static int
+connect_host(struct smtpwire *wire, char const *target)
+{
+  struct addrinfo const hints = {.ai_socktype = SOCK_STREAM};
+  struct addrinfo *list;
+  char text[TARGET_MAX], *host, *port;
+  if (strlen(target) >= sizeof text)
+    return failed(wire, "the host's name is too long");
+  strcpy(text, target);
+  if (split(text, &host, &port) == -1)
+    return failed(wire, "the target is no HOST:PORT");
+  int error = getaddrinfo(host, port, &hints, &list);
+  if (error)
+    return failed(wire, gai_strerror(error));
+  int result = -1;
+  for (struct addrinfo *p = list; p && result == -1; p = p->ai_next)
+    result = try_address(wire, p->ai_addr, p->ai_addrlen);
+  error = errno;
+  freeaddrinfo(list);
+  return result == 0 ? 0 : failed(wire, strerror(error));
+}
+
+int
+smtpwire_connect(struct smtpwire *wire, char const *target)
+{
+  smtpwire_close(wire);
+  return *target == '/' ? connect_path(wire, target)
+                        : connect_host(wire, target);
+}
+
+int
+smtpwire_flush(struct smtpwire *wire)
+{
+  size_t sent = 0, used = wire->used;
+  int64_t end_ms = deadline(wire, 1);
+  wire->used = 0;
+  while (wire->fd >= 0 && sent < used) {
+    ssize_t n = fd_write(wire->fd, wire->out + sent, used - sent);
+    if (n > 0)
+      sent += (size_t)n;
+    else if (errno != EAGAIN || wait_for(wire, POLLOUT, end_ms) == -1)
+      return failed(wire, strerror(errno));
+  }
+  return wire->fd >= 0 ? 0 : -1;
+}
+
+int
+smtpwire_put(struct smtpwire *wire, char const *bytes, size_t n)
+{
+  while (n) {
+    size_t room = sizeof wire->out - wire->used;
+    size_t part = n < room ? n : room;
+    memcpy(wire->out + wire->used, bytes, part);
+    wire->used += part;
+    bytes += part;
+    n -= part;
+    if (wire->used == sizeof wire->out && smtpwire_flush(wire) == -1)
+      return -1;
+  }
+  return wire->fd >= 0 ? 0 : -1;
+}
+
+int
+smtpwire_puts(struct smtpwire *wire, char const *text)
+{
+  return smtpwire_put(wire, text, strlen(text));
+}
+
+/* Read a line into in[from...]; *n is its length with the LF. 0 or -1. */
+static int
+read_line(struct smtpwire *wire, int64_t end_ms, size_t *n)
+{
+  for (;;) {
+    size_t held = wire->to - wire->from;
+    char const *end = memchr(wire->in + wire->from, '\n', held);
+    if (end) {
+      *n = (size_t)(end + 1 - (wire->in + wire->from));
+      return 0;
+    }
+    memmove(wire->in, wire->in + wire->from, held);
+    wire->from = 0;
+    wire->to = held;
+    if (held == sizeof wire->in)
+      return failed(wire, "the server's reply is too long");
+    ssize_t got = fd_read(wire->fd, wire->in + held, sizeof wire->in - held);
+    if (got == 0)
+      return failed(wire, "the server closed the connection");
+    if (got > 0)
+      wire->to += (size_t)got;
+    else if (errno != EAGAIN || wait_for(wire, POLLIN, end_ms) == -1)
+      return failed(wire, strerror(errno));
+  }
+}
+
+/* The code of a line of n bytes, 200 to 599, or 0. */
+static int
+code_of(char const *line, size_t n)
+{
+  if (n < 3 || line[0] < '2' || line[0] > '5' || line[1] < '0' ||
+      line[1] > '9' || line[2] < '0' || line[2] > '9' ||
+      (n > 3 && line[3] != ' ' && line[3] != '-'))
+    return 0;
+  return (line[0] - '0') * 100 + (line[1] - '0') * 10 + (line[2] - '0');
+}
+
+static int
+take_line(struct smtpwire *wire, char *reply, int64_t end_ms, bool *more)
+{
+  size_t n;
+  if (read_line(wire, end_ms, &n) == -1)
+    return -1;
+  char const *line = wire->in + wire->from;
+  wire->from += n;
+  while (n && (line[n - 1] == '\n' || line[n - 1] == '\r'))
+    n--;
+  int code = code_of(line, n);
+  if (!code)
+    return failed(wire, "the server's reply is none of SMTP");
+  *more = n > 3 && line[3] == '-';
+  if (n > SMTPWIRE_REPLY_MAX)
+    n = SMTPWIRE_REPLY_MAX;
+  for (size_t i = 0; i < n; i++)
+    reply[i] = (char)(line[i] < ' ' || line[i] > '~' ? '?' : line[i]);
+  reply[n] = 0;
+  if (n > 3)
+    reply[3] = ' ';
+  return code;
+}
+
+int
+smtpwire_line(struct smtpwire *wire, char *reply, unsigned int patience,
+              bool *more)
+{
+  if (smtpwire_flush(wire) == -1)
+    return -1;
+  return take_line(wire, reply, deadline(wire, patience), more);
+}
+
+int
+smtpwire_reply(struct smtpwire *wire, char *reply, unsigned int patience)
+{
+  bool more = true;
+  int code = -1;
+  if (smtpwire_flush(wire) == -1)
+    return -1;
+  int64_t end_ms = deadline(wire, patience);
+  for (int lines = 0; more; lines++) {
+    if (lines == SMTPWIRE_LINES_MAX)
+      return failed(wire, "the server's reply is too long");
+    code = take_line(wire, reply, end_ms, &more);
+    if (code == -1)
+      return -1;
+  }
+  return code;
+}
+
+bool
+smtpwire_stale(struct smtpwire *wire)
+{
+  struct pollfd wanted = {.fd = wire->fd, .events = POLLIN};
+  return wire->from != wire->to || poll(&wanted, 1, 0) != 0;
+}

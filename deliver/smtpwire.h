@@ -1,0 +1,53 @@
+/*
+ * A connection to an SMTP server: bytes out and replies in, each within a time
+ * limit. After a failure it is closed, and error says why.
+ */
+#ifndef TRAPLINE_DELIVER_SMTPWIRE_H
+#define TRAPLINE_DELIVER_SMTPWIRE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#define SMTPWIRE_REPLY_MAX 500 /* bytes kept of a reply's line */
+#define SMTPWIRE_LINE_MAX 2048 /* bytes in a line of a reply, CRLF counted */
+#define SMTPWIRE_LINES_MAX 100 /* in a reply */
+#define SMTPWIRE_BUFFER 32768
+
+struct smtpwire {
+  int fd; /* -1: closed */
+  unsigned int limit_s;
+  char const *error;
+  size_t from, to; /* of what was read and not yet looked at */
+  size_t used;     /* of what waits to be written */
+  char in[SMTPWIRE_LINE_MAX];
+  char out[SMTPWIRE_BUFFER];
+};
+
+/* Connect to an absolute path (a Unix socket) or HOST:PORT. 0 or -1. */
+int smtpwire_connect(struct smtpwire *wire, char const *target);
+
+/* Add n bytes to what is to be sent. 0 or -1. */
+int smtpwire_put(struct smtpwire *wire, char const *bytes, size_t n);
+int smtpwire_puts(struct smtpwire *wire, char const *text);
+
+/* Send what is to be sent. 0 or -1. */
+int smtpwire_flush(struct smtpwire *wire);
+
+/*
+ * Send what is to be sent and read one line of a reply, "ddd text" with its
+ * control characters as ?, for patience times the time limit; reply has room
+ * for SMTPWIRE_REPLY_MAX + 1 bytes. *more: it is not the last one. The code,
+ * 200 to 599, or -1.
+ */
+int smtpwire_line(struct smtpwire *wire, char *reply, unsigned int patience,
+                  bool *more);
+
+/* The same for a whole reply, of which the last line is kept. */
+int smtpwire_reply(struct smtpwire *wire, char *reply, unsigned int patience);
+
+/* Whether the server has said something, or gone, while nothing was asked. */
+bool smtpwire_stale(struct smtpwire *wire);
+
+void smtpwire_close(struct smtpwire *wire);
+
+#endif
