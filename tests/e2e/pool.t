@@ -158,6 +158,8 @@ def test_dead_stage():
     trap = new_trap("-n1", "-m1")
     before = stages(trap)
     os.kill(min(before), signal.SIGKILL)
+    # The pool has heard of it when the process is no zombie any more.
+    wait_until(lambda: not os.path.exists(f"/proc/{min(before)}"))
     ok(deliver(trap, "a").startswith(ACCEPTED),
        "a stage died while nobody had it: the next client delivers")
     ok(not before & stages(trap), "by other stages")
