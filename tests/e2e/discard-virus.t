@@ -182,6 +182,21 @@ def whole():
     ok(seen == bodies + [b"xy"], "what clamd sees")
 
 
+def with_sink(top):
+    """What went on to a sink is taken back: nothing of it stays."""
+    def talk(connection):
+        virus = b"virus" in read_stream(connection)
+        connection.sendall(b"stream: X FOUND\0" if virus else b"stream: OK\0")
+    for body, files in ((b"x" * 99999, 2), (b"virus" * 9999, 0)):
+        queue = top + "/queue%d" % files
+        os.mkdir(queue)
+        with Fake(talk) as place:
+            out = run(["discard-virus", "-s", place], message(body))[0]
+            code = run(["deliver-dirqueue", queue], out)[2]
+        held = sum(len(names) for _, _, names in os.walk(queue))
+        equal((code, held), (0, files), "files in the queue: %d" % files)
+
+
 def spool(top):
     os.mkdir("spool")
     gone = {**os.environ, "TMPDIR": top + "/gone"}
@@ -218,6 +233,7 @@ with Top() as directory:
     slow()
     garbage()
     whole()
+    with_sink(directory)
     spool(directory)
     usage()
 done()

@@ -7,7 +7,7 @@ import subprocess
 import threading
 import time
 
-from dirqueue import BUILD, Top, done, message, ok  # noqa
+from dirqueue import BUILD, DEADLINE_S, Top, done, message, ok  # noqa
 
 MAIL = b"MAIL FROM:<a@b>\nRCPT TO:<c@d>\n"
 
@@ -27,9 +27,13 @@ def path(name):
 
 def run(arguments, stream, **options):
     """What the filter puts out, its log, its exit code."""
-    done_ = subprocess.run([path(arguments[0]), *arguments[1:]], input=stream,
-                           capture_output=True, timeout=60, **options)
-    return done_.stdout, done_.stderr.decode(), done_.returncode
+    command = [path(arguments[0]), *arguments[1:]]
+    try:
+        ended = subprocess.run(command, input=stream, capture_output=True,
+                               timeout=DEADLINE_S, **options)
+    except subprocess.TimeoutExpired as late:
+        return late.stdout or b"", "still runs\n", -1
+    return ended.stdout, ended.stderr.decode(), ended.returncode
 
 
 def passed(output):
@@ -63,7 +67,7 @@ def fails(arguments, code, words):
     """A start that has to fail."""
     out, log, got = run(arguments, b"")
     if not ok((got, out, words in log) == (code, b"", True),
-              "exit %d: %s" % (code, " ".join(arguments)[:60])):
+              "exit %d: %r" % (code, " ".join(arguments)[:60])):
         print("# %r %r" % (got, log))
 
 
