@@ -5,7 +5,8 @@ O = build
 smtpd_programs = trap-smtpd trap-pool
 filters_programs = rcptcheck rcptcheck-compile received-line
 deliver_programs = deliver-command deliver-dirqueue deliver-maildir \
-  deliver-mbox deliver-null deliver-smtp dq-list dq-run dq-submit
+  deliver-mbox deliver-null deliver-smtp dq-list dq-run dq-submit feed-mbox \
+  feed-maildir
 folders = smtpd filters deliver lib
 programs = $(foreach f,$(folders),$($f_programs))
 
