@@ -21,8 +21,9 @@
 #include "lib/address.h"
 #include "lib/client.h"
 
-#define SMTPSESSION_LINE_MAX 512 /* bytes in a command of ours but an address  \
-                                  */
+#define SMTPSESSION_LINE_MAX                                                   \
+  512 /* bytes in a command, no address counted                                \
+       */
 
 enum smtpsession_state {
   SMTPSESSION_CLOSED,
