@@ -2,7 +2,7 @@
 VERSION = 0.1
 PREFIX = /usr/local
 O = build
-folders = smtpd filters deliver lib
+folders = edge smtpd filters deliver lib
 # What has a page of section 1 or 8 beside it is a program.
 $(foreach f,$(folders),$(eval \
   $f_programs := $(notdir $(basename $(wildcard $f/*.[18])))))

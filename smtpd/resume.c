@@ -69,6 +69,7 @@ ready_pipeline(struct session *session)
   pipeline_put(pipeline, "XNOTE session=", 14);
   pipeline_put(pipeline, session->id, strlen(session->id));
   pipeline_put(pipeline, "\n", 1);
+  pipeline_put(pipeline, session->facts.lines, session->facts.used);
   session->said_client = true;
   return 1;
 }

@@ -362,6 +362,7 @@ session_run(struct session *session)
   session->wire.line_max = config->line_bytes;
   session->started_ms = clock_ms();
   ucspi_client(&session->client);
+  facts_of_environment(&session->facts);
   strcpy(session->client.proto, "SMTP");
   say_name(session, "220 ", config->greeting);
   serve(session);

@@ -22,6 +22,7 @@
 #include "lib/log.h"
 #include "smtpd/config.h"
 #include "smtpd/dot.h"
+#include "smtpd/facts.h"
 #include "smtpd/pipeline.h"
 #include "smtpd/wire.h"
 
@@ -77,6 +78,7 @@ struct session {
   struct pipeline pipeline;
   struct replay replay;
   struct body body;
+  struct facts facts;
 };
 
 /* Serve the client on descriptors 0 and 1 to the end. session: zeroes but for

@@ -5,7 +5,7 @@
 . tests/e2e/lib/tap.sh
 build=${BUILD:-build}
 
-programs=$(grep -l '^main(' smtpd/*.c filters/*.c deliver/*.c | sed 's,.*/,,; s,\.c,,')
+programs=$(grep -l '^main(' edge/*.c smtpd/*.c filters/*.c deliver/*.c | sed 's,.*/,,; s,\.c,,')
 
 # Under umask 077, so that the modes are install's own.
 install_to() {

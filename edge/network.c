@@ -1,0 +1,62 @@
+#include "edge/network.h"
+
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <string.h>
+
+static void
+cut(struct network *network, unsigned int bits)
+{
+  unsigned int whole = bits / 8, n = network->is_v6 ? 16 : 4;
+  network->bits = (uint8_t)bits;
+  if (whole < n && bits % 8)
+    network->address[whole++] &= (unsigned char)(0xff00U >> bits % 8);
+  memset(network->address + whole, 0, sizeof network->address - whole);
+}
+
+bool
+network_of(struct network *network, char const *text, unsigned int v4,
+           unsigned int v6)
+{
+  static unsigned char const mapped[12] = {0, 0, 0, 0, 0,    0,
+                                           0, 0, 0, 0, 0xff, 0xff};
+  unsigned char *address = network->address;
+  memset(network, 0, sizeof *network);
+  if (inet_pton(AF_INET6, text, address) == 1) {
+    network->is_v6 = memcmp(address, mapped, sizeof mapped) != 0;
+    if (!network->is_v6)
+      memmove(address, address + sizeof mapped, 4);
+  } else if (inet_pton(AF_INET, text, address) != 1)
+    return false;
+  cut(network, network->is_v6 ? v6 : v4);
+  return true;
+}
+
+void
+network_text(struct network const *network, char *out)
+{
+  inet_ntop(network->is_v6 ? AF_INET6 : AF_INET, network->address, out,
+            INET6_ADDRSTRLEN);
+  sprintf(out + strlen(out), "/%u", (unsigned int)network->bits);
+}
+
+bool
+network_equals(struct network const *one, struct network const *other)
+{
+  return one->is_v6 == other->is_v6 && one->bits == other->bits &&
+         !memcmp(one->address, other->address, sizeof one->address);
+}
+
+/* FNV-1a, and a last mix of its bits (that of MurmurHash 3). */
+uint64_t
+network_hash(struct network const *network)
+{
+  uint64_t hash = 0xcbf29ce484222325U;
+  for (size_t i = 0; i < sizeof network->address; i++)
+    hash = (hash ^ network->address[i]) * 0x100000001b3U;
+  hash = (hash ^ network->bits) * 0x100000001b3U;
+  hash = (hash ^ (network->is_v6 ? 6 : 4)) * 0x100000001b3U;
+  hash = (hash ^ hash >> 33) * 0xff51afd7ed558ccdU;
+  hash = (hash ^ hash >> 33) * 0xc4ceb9fe1a85ec53U;
+  return hash ^ hash >> 33;
+}
