@@ -152,10 +152,15 @@ def test_verdicts():
     equal(run(MBOX, "box", *stage)[1],
           table((10, "none: the pipeline failed"), (10, "messages")),
           "gives up after ten in a row")
+    os.unlink("box")
+    archive([*[b"crash\n"] * 6, b"ham\n"] * 2)
+    equal(run(MBOX, "box", *stage)[1],
+          table((12, "none: the pipeline failed"), (2, "250"),
+                (14, "messages")), "not after ten in all")
     equal(run(MBOX, "box", "./none")[0], 111, "no such stage")
     os.mkdir("control")
     put("control/pipeline", (NULL + " -n no\n" + NULL + "\n").encode())
-    equal(run(MBOX, "box")[:2], (0, table((12, "250"), (12, "messages"))),
+    equal(run(MBOX, "box")[:2], (0, table((14, "250"), (14, "messages"))),
           "control/pipeline")
 
 
