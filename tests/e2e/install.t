@@ -5,7 +5,8 @@
 . tests/e2e/lib/tap.sh
 build=${BUILD:-build}
 
-programs=$(sed -n 's/^[a-z]*_programs = //p' Makefile)
+programs=$(sed -e ':a' -e '/\\$/{N;s/\\\n//;ba' -e '}' Makefile |
+  sed -n 's/^[a-z]*_programs = //p')
 
 # Under umask 077, so that the modes are install's own.
 install_to() {
