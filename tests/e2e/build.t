@@ -33,7 +33,8 @@ whole=$(plan O="$out")
 
 ok "a build into a folder of its own" make -s -j2 O="$out"
 # shellcheck disable=SC2046 # a list of names
-set -- $(sed -n 's/^[a-z]*_programs = //p' Makefile)
+set -- $(sed -e ':a' -e '/\\$/{N;s/\\\n//;ba' -e '}' Makefile |
+  sed -n 's/^[a-z]*_programs = //p')
 programs=$#
 for program; do
   ok "$program is there" test -x "$out/$program"
