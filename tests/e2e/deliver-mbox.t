@@ -188,6 +188,17 @@ def test_locks():
     with open("box", "r+b") as file:
         fcntl.lockf(file, fcntl.LOCK_EX)
         one = Sink("box", program=PROGRAM)
+        one.send(message(b"later"))
+        wait_for(lambda: is_at(one, "box"), "it comes to the lock")
+        os.rename("box", "older")
+        put("box", b"")
+    one.end()
+    equal((unquoted("box"), unquoted("older")), ([b"later\n\n"],
+                                                 [b"new\n\n"]),
+          "rotated while it waited: the new file has it")
+    with open("box", "r+b") as file:
+        fcntl.lockf(file, fcntl.LOCK_EX)
+        one = Sink("box", program=PROGRAM)
         one.send(message(b"x"))
         wait_for(lambda: is_at(one, "box"), "it comes to the lock")
         one.process.send_signal(signal.SIGTERM)

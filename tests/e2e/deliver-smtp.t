@@ -339,8 +339,8 @@ def test_postfix():
     os.mkdir("dump")
     os.chmod("dump", 0o777)
     server = subprocess.Popen(
-        [program, *(["-u", "nobody"] if os.getuid() == 0 else []), "-R",
-         os.path.abspath("dump"), "-d", "%Y.", f"127.0.0.1:{port}", "10"],
+        [program, *(["-u", "nobody"] if os.getuid() == 0 else []), "-d",
+         "dump/%Y.", f"127.0.0.1:{port}", "10"],
         env={**os.environ, "LD_LIBRARY_PATH": POSTFIX + "/usr/lib/postfix"},
         stderr=subprocess.DEVNULL)
     wait_for(lambda: listens(port), "smtp-sink")

@@ -19,7 +19,8 @@ MAILDIR = BUILD + "/feed-maildir"
 NULL = BUILD + "/deliver-null"
 BODIES = [b"Subject: 1\n\nFrom me\n>From you\n\n\n", b"\n", b"",
           b"Subject: 4\n\n" + b"x" * 300000 + b"\n>>>>From \n",
-          b"Subject: 5\n\n" + b"From y\n\n" * 30000]
+          b"Subject: 5\n\n" + b"From y\n\n" * 30000,
+          *[b"x" * i + b">From " * 30000 + b"\n" for i in range(1, 7)]]
 
 
 def run(*arguments, **options):
@@ -56,7 +57,7 @@ def test_round():
     code, out, err = run(MBOX, "box", "--", BUILD + "/deliver-dirqueue",
                          "queue")
     equal((code, out, err.count("\n")),
-          (0, table((5, "250"), (5, "messages")), 5), "mbox: five messages")
+          (0, table((11, "250"), (11, "messages")), 11), "mbox: messages")
     ok([body for _, _, body in stored()] == BODIES, "byte for byte")
     equal({job[:2] for job in stored()}, {(b"a@b", b"postmaster")},
           "the separator's sender, to the postmaster")
@@ -152,10 +153,15 @@ def test_verdicts():
     equal(run(MBOX, "box", *stage)[1],
           table((10, "none: the pipeline failed"), (10, "messages")),
           "gives up after ten in a row")
+    os.unlink("box")
+    archive([*[b"crash\n"] * 6, b"ham\n"] * 2)
+    equal(run(MBOX, "box", *stage)[1],
+          table((12, "none: the pipeline failed"), (2, "250"),
+                (14, "messages")), "not after ten in all")
     equal(run(MBOX, "box", "./none")[0], 111, "no such stage")
     os.mkdir("control")
     put("control/pipeline", (NULL + " -n no\n" + NULL + "\n").encode())
-    equal(run(MBOX, "box")[:2], (0, table((12, "250"), (12, "messages"))),
+    equal(run(MBOX, "box")[:2], (0, table((14, "250"), (14, "messages"))),
           "control/pipeline")
 
 
