@@ -59,7 +59,7 @@ config_read(struct config *config, char **command, char const **reason)
     strcat(fallback, " ESMTP");
   if (control_line("greeting", fallback, config->greeting,
                    sizeof config->greeting) < 0 ||
-      !read_numbers(config) ||
+      !read_numbers(config) || !persona_read(&config->persona) ||
       control_line("pool", NULL, config->pool, sizeof config->pool) < 0)
     goto failed;
   if (config->pool[0] && !command)

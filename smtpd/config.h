@@ -6,6 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "smtpd/persona.h"
+
 #define CONFIG_STAGES_MAX 32 /* SPAWN_MAX */
 
 #define CONFIG_NAME_MAX 255 /* bytes in a name or greeting */
@@ -24,6 +26,7 @@ struct config {
   uint64_t pool_s;         /* the wait for a pipeline of the pool */
   bool strict;             /* addresses by the letter of RFC 5321 */
   char pool[108];          /* trap-pool's socket; empty: stages are spawned */
+  struct persona *persona; /* NULL: replies are our own */
   size_t stages;           /* at least 1; 0 with a pool */
   char **stage[CONFIG_STAGES_MAX]; /* each an argument vector */
 };

@@ -30,12 +30,14 @@ finish_message(struct session *session)
   struct body *body = &session->body;
   if (body->discard) {
     session_settle(session);
+    session_answer_body(session);
     log_message(session, body->refusal);
     session_say(session, body->refusal);
   } else {
     struct answer answer;
     pipeline_expect(&session->pipeline, EXPECT_LAST);
     answer = *pipeline_answer(&session->pipeline);
+    session_answer_body(session);
     log_message(session, answer.text);
     session->messages += answer.text[0] == '2';
     session_say_answer(session, &answer);

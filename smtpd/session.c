@@ -42,7 +42,7 @@ session_hang_up(struct session *session, char const *why, char const *reply)
   if (session->why)
     return;
   if (reply)
-    wire_say(&session->wire, reply);
+    session_put(session, reply);
   session->why = why;
 }
 
@@ -54,13 +54,15 @@ session_say_answer(struct session *session, struct answer const *answer)
   if (answer->hangup)
     session_hang_up(session, "verdict", reply);
   else
-    wire_say(&session->wire, reply);
+    session_put(session, reply);
 }
 
 static void
 take_answer(struct session *session, struct answer const *answer)
 {
   bool positive = answer->text[0] == '2';
+  char context[sizeof session->context];
+  size_t argument_bytes = session->argument_bytes;
   switch (answer->expected) {
   case EXPECT_RSET:
     return;
@@ -86,8 +88,14 @@ take_answer(struct session *session, struct answer const *answer)
   case EXPECT_LAST:
     break;
   }
-  if (!session->why)
-    session_say_answer(session, answer);
+  if (session->why)
+    return;
+  strcpy(context, session->context);
+  strcpy(session->context, answer->expected == EXPECT_RCPT ? "RCPT" : "MAIL");
+  session->argument_bytes = 0; /* it is the next command's */
+  session_say_answer(session, answer);
+  strcpy(session->context, context);
+  session->argument_bytes = argument_bytes;
 }
 
 void
@@ -102,7 +110,7 @@ session_say(struct session *session, char const *reply)
 {
   session_settle(session);
   if (!session->why)
-    wire_say(&session->wire, reply);
+    session_put(session, reply);
 }
 
 void
@@ -166,7 +174,7 @@ do_helo(struct session *session, enum smtp_verb verb, char const *argument,
   helo[n] = 0;
   strcpy(session->client.proto, verb == SMTP_EHLO ? "ESMTP" : "SMTP");
   session->said_client = false;
-  if (verb == SMTP_EHLO) {
+  if (verb == SMTP_EHLO && !session_has_words(session, "250")) {
     say_features(session);
     return;
   }
@@ -226,6 +234,9 @@ do_command(struct session *session, char const *line, size_t n)
   enum smtp_verb verb = smtp_verb(line, n, &rest, &argument_bytes);
   char const *argument = line + rest;
   session->commands++;
+  session_set_context(session, line, n);
+  session->argument = argument;
+  session->argument_bytes = argument_bytes;
   switch (verb) {
   case SMTP_HELO:
   case SMTP_EHLO:
@@ -257,6 +268,7 @@ do_command(struct session *session, char const *line, size_t n)
     do_idle_command(session, verb);
     break;
   }
+  session->argument_bytes = 0;
 }
 
 /* The connection failed or was given up: the last words, and the reason. */
@@ -364,6 +376,8 @@ session_run(struct session *session)
   ucspi_client(&session->client);
   facts_of_environment(&session->facts);
   strcpy(session->client.proto, "SMTP");
+  strcpy(session->context, "connect");
+  session->argument = "";
   say_name(session, "220 ", config->greeting);
   serve(session);
   wire_close(&session->wire, strcmp(session->why, "quit") != 0 ||

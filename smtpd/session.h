@@ -55,14 +55,18 @@ struct session {
   struct config config;
   char id[48];
   struct client client;
-  bool said_client;    /* the pipeline knows the client as it is now */
-  bool said_envelope;  /* the pipeline knows the envelope as it is now */
-  bool lost;           /* it was to be told again, and cannot be: 451 */
-  bool wanted;         /* others wait for the pipeline */
-  bool seen_mail;      /* MAIL accepted, or sent and not answered yet */
-  bool in_bdat;        /* a BDAT without LAST has been taken */
-  char const *why;     /* the session is to end, and what the log says; NULL:
-                          it goes on */
+  bool said_client;     /* the pipeline knows the client as it is now */
+  bool said_envelope;   /* the pipeline knows the envelope as it is now */
+  bool lost;            /* it was to be told again, and cannot be: 451 */
+  bool wanted;          /* others wait for the pipeline */
+  bool seen_mail;       /* MAIL accepted, or sent and not answered yet */
+  bool in_bdat;         /* a BDAT without LAST has been taken */
+  char const *why;      /* the session is to end, and what the log says; NULL:
+                           it goes on */
+  char context[16];     /* what is answered: a command's verb, "connect",
+                           "body" */
+  char const *argument; /* of the command in hand; */
+  size_t argument_bytes;
   uint64_t junk;       /* commands that got nowhere, in a row */
   size_t accepted;     /* recipients of this transaction */
   size_t refused;      /* likewise */
@@ -87,6 +91,19 @@ void session_run(struct session *session);
 
 /* Take the answers that are still to come, and say them. */
 void session_settle(struct session *session);
+
+/* Put a reply on the wire, in the words of control/persona. */
+void session_put(struct session *session, char const *reply);
+
+/* Whether the persona has words for such a reply to the command in hand. */
+bool session_has_words(struct session const *session, char const *reply);
+
+/* The command in hand is this line. */
+void session_set_context(struct session *session, char const *line, size_t n);
+
+/* What is answered next is not the command in hand, but the message behind it:
+ * "body" after DATA, "LAST" after BDAT. */
+void session_answer_body(struct session *session);
 
 /* Settle, then say a reply. */
 void session_say(struct session *session, char const *reply);

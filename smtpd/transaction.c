@@ -2,6 +2,7 @@
 #include "smtpd/session.h"
 
 #include <string.h>
+#include <strings.h>
 
 #include "lib/clock.h"
 #include "lib/command.h"
@@ -47,6 +48,18 @@ say_parameters(struct session *session, enum smtp_parameters verdict)
   return false;
 }
 
+/* Why a path cannot be taken: it is none, or there is no keyword before it. */
+static char const *
+wrong_path(char const *argument, size_t n, enum verb verb)
+{
+  char const *keyword = verb == VERB_MAIL ? "FROM:" : "TO:";
+  if (n >= strlen(keyword) && !strncasecmp(argument, keyword, strlen(keyword)))
+    return verb == VERB_MAIL ? "501 5.1.7 Bad sender address syntax"
+                             : "501 5.1.3 Bad recipient address syntax";
+  return verb == VERB_MAIL ? "501 5.5.4 Syntax: MAIL FROM:<address>"
+                           : "501 5.5.4 Syntax: RCPT TO:<address>";
+}
+
 static void
 start_transaction(struct session *session, struct envelope_command const *mail)
 {
@@ -80,7 +93,7 @@ transaction_mail(struct session *session, char const *argument, size_t n)
     return;
   }
   if (!command_envelope(VERB_MAIL, argument, n, address_mode(session), &mail)) {
-    session_say_junk(session, "501 5.1.7 Bad sender address syntax");
+    session_say_junk(session, wrong_path(argument, n, VERB_MAIL));
     return;
   }
   if (!say_parameters(session,
@@ -108,7 +121,7 @@ transaction_rcpt(struct session *session, char const *argument, size_t n)
     return;
   }
   if (!command_envelope(VERB_RCPT, argument, n, address_mode(session), &rcpt)) {
-    session_say_junk(session, "501 5.1.3 Bad recipient address syntax");
+    session_say_junk(session, wrong_path(argument, n, VERB_RCPT));
     return;
   }
   if (!say_parameters(session, smtp_rcpt_parameters(&rcpt)))

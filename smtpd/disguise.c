@@ -1,0 +1,98 @@
+/* What is said in whose words. */
+#include "smtpd/session.h"
+
+#include <string.h>
+#include <strings.h>
+
+#include "lib/ascii.h"
+
+/* The address in the last RCPT that was answered, into out. */
+static void
+last_recipient(struct session const *session, char *out, size_t size)
+{
+  struct replay const *replay = &session->replay;
+  char const *end = replay->lines + replay->decided, *begin = end;
+  out[0] = 0;
+  while (begin > replay->lines && (begin == end || begin[-1] != '\n'))
+    begin--;
+  char const *open = memchr(begin, '<', (size_t)(end - begin));
+  char const *close = open ? memrchr(open, '>', (size_t)(end - open)) : NULL;
+  if (!close || (size_t)(close - open) > size)
+    return;
+  memcpy(out, open + 1, (size_t)(close - open) - 1);
+  out[close - open - 1] = 0;
+}
+
+/* Another number for each message, which tells nothing. */
+static uint64_t
+number(struct session const *session)
+{
+  uint64_t hash = 0xcbf29ce484222325U;
+  for (char const *p = session->id; *p; p++)
+    hash = (hash ^ (unsigned char)*p) * 0x100000001b3U;
+  hash = (hash ^ session->messages) * 0x100000001b3U;
+  return hash ^ hash >> 29;
+}
+
+static void
+say_as(struct session *session, struct persona_rule const *rule,
+       char const *reply)
+{
+  char text[PERSONA_TEXT_MAX], to[ADDRESS_MAX + 1] = "";
+  struct config const *config = &session->config;
+  bool answers_rcpt = !strcmp(session->context, "RCPT");
+  struct persona_facts facts = {
+      .me = config->me,
+      .helo = session->client.helo,
+      .ip = session->client.addr,
+      .from = session->from,
+      .to = to,
+      .argument = session->argument,
+      .argument_bytes = session->argument_bytes,
+      .size_max = config->data_bytes,
+      .bytes = session->body.wire_bytes,
+      .number = number(session),
+  };
+  if (answers_rcpt)
+    last_recipient(session, to, sizeof to);
+  persona_expand(rule, reply, &facts, text);
+  for (char const *line = text; *line; line += strlen(line) + 1)
+    wire_say(&session->wire, line);
+}
+
+void
+session_put(struct session *session, char const *reply)
+{
+  struct persona_rule const *rule =
+      persona_find(session->config.persona, session->context, reply);
+  if (rule)
+    say_as(session, rule, reply);
+  else
+    wire_say(&session->wire, reply);
+}
+
+void
+session_answer_body(struct session *session)
+{
+  strcpy(session->context,
+         strcasecmp(session->context, "BDAT") ? "body" : "LAST");
+  session->argument_bytes = 0; /* the body came in its place */
+}
+
+bool
+session_has_words(struct session const *session, char const *reply)
+{
+  return persona_find(session->config.persona, session->context, reply) != NULL;
+}
+
+void
+session_set_context(struct session *session, char const *line, size_t n)
+{
+  size_t used = 0;
+  while (used < n && used + 1 < sizeof session->context &&
+         ascii_is_alnum(line[used])) {
+    session->context[used] = line[used];
+    used++;
+  }
+  session->context[used] = 0;
+}
