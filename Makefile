@@ -7,8 +7,8 @@ folders = edge smtpd filters deliver lib
 $(foreach f,$(folders),$(eval \
   $f_programs := $(notdir $(basename $(wildcard $f/*.[18])))))
 programs = $(foreach f,$(folders),$($f_programs))
-
 # Libraries beside skalibs that a program needs.
+$(foreach p,deliver-smtp trap-tlsd,$(eval LIBS_$p = -lssl -lcrypto))
 $(foreach p,cleanup rcptcheck rcptcheck-compile,$(eval LIBS_$p = -lpcre2-8))
 # Programs that are linked static, to start in a fifth of the time, where
 # conf-cc and conf-ld say plain cc.
@@ -30,7 +30,6 @@ override CFLAGS += -U_FORTIFY_SOURCE -fno-omit-frame-pointer \
 endif
 
 units = $(filter-out %/tap,$(patsubst %.c,$O/%,$(wildcard tests/unit/*.c)))
-
 all: $(addprefix $O/,$(programs))
 
 # Every .c of a folder that is no program goes into the folder's archive. A
@@ -39,7 +38,8 @@ all: $(addprefix $O/,$(programs))
 modules = $(filter-out $(patsubst %,$1/%.c,$($1_programs)),$(wildcard $1/*.c))
 define folder_rules
 $O/obj/$1.a: $(patsubst %.c,$O/obj/%.o,$(modules))
-$O/static/$1.a: $(patsubst %.c,$O/static/%.o,$(filter-out filters/rule%,$(modules)))
+$O/static/$1.a: $(patsubst \
+  %.c,$O/static/%.o,$(filter-out filters/rule% %tls.c edge/tls%,$(modules)))
 $(foreach p,$($1_programs),$(eval $O/$p: $(patsubst \
   %,$O/$(if $(filter $p,$(statics)),static,obj)/%,$1/$p.o $1.a lib.a)))
 endef
@@ -53,7 +53,7 @@ $(addprefix $O/,$(programs)): conf-ld
 	$(link) $(LIBS_$(@F)) -lskarnet $(LIBS)
 $(units): $O/tests/unit/%: $O/obj/tests/unit/%.o $O/obj/tests/unit/tap.o \
   $(patsubst %,$O/obj/%.a,$(folders)) conf-ld
-	$(link) -lpcre2-8 -lskarnet $(LIBS)
+	$(link) -lpcre2-8 -lssl -lcrypto -lskarnet $(LIBS)
 compile = $(ALL_CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 $O/obj/%.o: %.c conf-cc
 	mkdir -p $(@D) && $(CC_LINE) $(compile)

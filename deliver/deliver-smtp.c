@@ -8,6 +8,7 @@
 #include <skalibs/types.h>
 
 #include "deliver/smtpsession.h"
+#include "deliver/smtptls.h"
 #include "lib/control.h"
 #include "lib/envelope.h"
 #include "lib/exitcode.h"
@@ -16,7 +17,7 @@
 #include "lib/stage.h"
 
 #define USAGE                                                                  \
-  "deliver-smtp [-lx] [-n name] [-t seconds] [-h helo] "                       \
+  "deliver-smtp [-lx] [-c | -s] [-n name] [-t seconds] [-h helo] "             \
   "host:port | /socket"
 #define LIMIT_MAX_S 3600
 #define AWAY "451 4.4.1 the next server cannot be reached, try again later"
@@ -208,6 +209,8 @@ on_end(struct stage *stage)
   log_string(&log, "target", self->session.target);
   log_number(&log, "recipients", stage->taken);
   log_number(&log, "bytes", self->bytes);
+  if (self->session.wire.tls)
+    log_string(&log, "tls", smtptls_version(self->session.wire.tls));
   log_string(&log, "reply", answer);
   log_write(&log);
   snprintf(id, sizeof id, "%.*s", ID_MAX, answer);
@@ -229,11 +232,15 @@ read_options(int argc, char const *const *argv, struct sink *self)
   subgetopt options = SUBGETOPT_ZERO;
   int option;
   unsigned int *limit_s = &self->session.wire.limit_s;
-  while ((option = subgetopt_r(argc, argv, "lxn:t:h:", &options)) != -1)
+  while ((option = subgetopt_r(argc, argv, "lxcsn:t:h:", &options)) != -1)
     if (option == 'l')
       self->session.is_lmtp = true;
     else if (option == 'x')
       self->session.is_client = true;
+    else if (option == 'c')
+      self->session.tls = SMTPSESSION_TLS_NEVER;
+    else if (option == 's')
+      self->session.tls = SMTPSESSION_TLS_VERIFIED;
     else if (option == 'n' &&
              envelope_is_note(options.arg, strlen(options.arg)))
       self->note = options.arg;

@@ -55,6 +55,7 @@ take_offer(struct smtpsession *session, char const *text)
                      {"PIPELINING", SMTPSESSION_PIPELINING},
                      {"SIZE", SMTPSESSION_SIZE},
                      {"SMTPUTF8", SMTPSESSION_SMTPUTF8},
+                     {"STARTTLS", SMTPSESSION_STARTTLS},
                      {"XCLIENT", SMTPSESSION_XCLIENT},
                      {"XFORWARD", SMTPSESSION_XFORWARD}};
   size_t n = strcspn(text, " ");
@@ -106,7 +107,38 @@ greet(struct smtpsession *session)
 }
 
 static int
-connect_anew(struct smtpsession *session)
+fail(struct smtpsession *session, char const *error)
+{
+  smtpwire_close(&session->wire);
+  session->wire.error = error;
+  return done(session, -1);
+}
+
+/* STARTTLS, where it is offered and wanted. 250 if the session may go on. */
+static int
+secure(struct smtpsession *session)
+{
+  bool verify = session->tls == SMTPSESSION_TLS_VERIFIED;
+  bool offered = session->offers & SMTPSESSION_STARTTLS;
+  if (session->tls == SMTPSESSION_TLS_NEVER || session->is_clear ||
+      *session->target == '/' || (!offered && !verify))
+    return 250;
+  if (!offered)
+    return fail(session, "the server does not offer TLS");
+  int code = ask(session, "STARTTLS\r\n");
+  if (code == -1)
+    return code;
+  if (code != 220)
+    return verify ? fail(session, "the server refuses TLS") : 250;
+  if (smtpwire_secure(&session->wire, session->target, verify) == -1) {
+    session->is_clear = !verify;
+    return done(session, -1);
+  }
+  return greet(session);
+}
+
+static int
+connect_once(struct smtpsession *session)
 {
   session->told = (struct client){0};
   if (smtpwire_connect(&session->wire, session->target) == -1)
@@ -115,7 +147,19 @@ connect_anew(struct smtpsession *session)
   if (code == 220)
     code = greet(session);
   if (code == 250)
+    code = secure(session);
+  if (code == 250)
     session->state = SMTPSESSION_IDLE;
+  return code;
+}
+
+static int
+connect_anew(struct smtpsession *session)
+{
+  session->is_clear = false;
+  int code = connect_once(session);
+  if (code == -1 && session->is_clear)
+    code = connect_once(session);
   return code;
 }
 

@@ -39,16 +39,26 @@ enum {
   SMTPSESSION_SIZE = 4,
   SMTPSESSION_SMTPUTF8 = 8,
   SMTPSESSION_XCLIENT = 16,
-  SMTPSESSION_XFORWARD = 32
+  SMTPSESSION_XFORWARD = 32,
+  SMTPSESSION_STARTTLS = 64
 };
 
-/* Set target, name, the two flags and wire.limit_s; wire.fd is -1. */
+enum smtpsession_tls {
+  SMTPSESSION_TLS_OFFERED, /* with whoever offers it, whoever that is */
+  SMTPSESSION_TLS_NEVER,
+  SMTPSESSION_TLS_VERIFIED, /* with the target alone, or nothing is sent */
+};
+
+/* Set target, name, the first two flags, tls and wire.limit_s; wire.fd is -1.
+ */
 struct smtpsession {
   enum smtpsession_state state;
   char const *target;
   char const *name; /* ours, for EHLO */
   bool is_lmtp;
   bool is_client; /* XCLIENT, where offered, makes us the client */
+  enum smtpsession_tls tls;
+  bool is_clear; /* TLS has failed: the next connection is without */
   unsigned int offers;
   uint64_t size_most;                       /* of a message; 0: any */
   char attributes[2][SMTPSESSION_LINE_MAX]; /* XCLIENT's, XFORWARD's: each in

@@ -12,6 +12,7 @@
 #include <skalibs/allreadwrite.h>
 #include <skalibs/djbunix.h>
 
+#include "deliver/smtptls.h"
 #include "lib/clock.h"
 
 #define TARGET_MAX 300
@@ -27,6 +28,9 @@ failed(struct smtpwire *wire, char const *error)
 void
 smtpwire_close(struct smtpwire *wire)
 {
+  if (wire->tls)
+    smtptls_free(wire->tls);
+  wire->tls = NULL;
   if (wire->fd >= 0)
     fd_close(wire->fd);
   wire->fd = -1;
@@ -140,6 +144,61 @@ smtpwire_connect(struct smtpwire *wire, char const *target)
                         : connect_host(wire, target);
 }
 
+/* The host of a target that is none of a path, into out. */
+static int
+host_of(char const *target, char *out, size_t size)
+{
+  char text[TARGET_MAX], *host, *port;
+  if (strlen(target) >= sizeof text)
+    return -1;
+  strcpy(text, target);
+  if (split(text, &host, &port) == -1 || strlen(host) >= size)
+    return -1;
+  strcpy(out, host);
+  return 0;
+}
+
+/* errno is of a failed read or write: the reason. */
+static char const *
+reason(struct smtpwire const *wire)
+{
+  return wire->tls && errno == EPROTO ? smtptls_error() : strerror(errno);
+}
+
+int
+smtpwire_secure(struct smtpwire *wire, char const *target, bool verify)
+{
+  char host[SMTPWIRE_HOST_MAX + 1];
+  int64_t end_ms = deadline(wire, 1);
+  if (wire->from != wire->to)
+    return failed(wire, "the server said something before TLS");
+  if (host_of(target, host, sizeof host) == -1)
+    return failed(wire, "the target is no HOST:PORT");
+  wire->tls = smtptls_new(wire->fd, host, verify);
+  if (!wire->tls)
+    return failed(wire, smtptls_error());
+  while (smtptls_handshake(wire->tls, &wire->wants) == -1)
+    if (errno != EAGAIN || wait_for(wire, wire->wants, end_ms) == -1)
+      return failed(wire, reason(wire));
+  return 0;
+}
+
+static ssize_t
+write_some(struct smtpwire *wire, char const *bytes, size_t n)
+{
+  wire->wants = POLLOUT;
+  return wire->tls ? smtptls_write(wire->tls, bytes, n, &wire->wants)
+                   : fd_write(wire->fd, bytes, n);
+}
+
+static ssize_t
+read_some(struct smtpwire *wire, char *bytes, size_t n)
+{
+  wire->wants = POLLIN;
+  return wire->tls ? smtptls_read(wire->tls, bytes, n, &wire->wants)
+                   : fd_read(wire->fd, bytes, n);
+}
+
 int
 smtpwire_flush(struct smtpwire *wire)
 {
@@ -147,11 +206,13 @@ smtpwire_flush(struct smtpwire *wire)
   int64_t end_ms = deadline(wire, 1);
   wire->used = 0;
   while (wire->fd >= 0 && sent < used) {
-    ssize_t n = fd_write(wire->fd, wire->out + sent, used - sent);
+    ssize_t n = write_some(wire, wire->out + sent, used - sent);
     if (n > 0)
       sent += (size_t)n;
-    else if (errno != EAGAIN || wait_for(wire, POLLOUT, end_ms) == -1)
-      return failed(wire, strerror(errno));
+    else if (n == 0)
+      return failed(wire, "the server closed the connection");
+    else if (errno != EAGAIN || wait_for(wire, wire->wants, end_ms) == -1)
+      return failed(wire, reason(wire));
   }
   return wire->fd >= 0 ? 0 : -1;
 }
@@ -194,13 +255,13 @@ read_line(struct smtpwire *wire, int64_t end_ms, size_t *n)
     wire->to = held;
     if (held == sizeof wire->in)
       return failed(wire, "the server's reply is too long");
-    ssize_t got = fd_read(wire->fd, wire->in + held, sizeof wire->in - held);
+    ssize_t got = read_some(wire, wire->in + held, sizeof wire->in - held);
     if (got == 0)
       return failed(wire, "the server closed the connection");
     if (got > 0)
       wire->to += (size_t)got;
-    else if (errno != EAGAIN || wait_for(wire, POLLIN, end_ms) == -1)
-      return failed(wire, strerror(errno));
+    else if (errno != EAGAIN || wait_for(wire, wire->wants, end_ms) == -1)
+      return failed(wire, reason(wire));
   }
 }
 
@@ -270,5 +331,11 @@ bool
 smtpwire_stale(struct smtpwire *wire)
 {
   struct pollfd wanted = {.fd = wire->fd, .events = POLLIN};
-  return wire->from != wire->to || poll(&wanted, 1, 0) != 0;
+  if (wire->from != wire->to)
+    return true;
+  if (poll(&wanted, 1, 0) == 0)
+    return false;
+  /* with TLS, what has come may be tickets */
+  return !wire->tls || read_some(wire, wire->in, sizeof wire->in) != -1 ||
+         errno != EAGAIN;
 }

@@ -12,9 +12,14 @@
 #define SMTPWIRE_LINE_MAX 2048 /* bytes in a line of a reply, CRLF counted */
 #define SMTPWIRE_LINES_MAX 100 /* in a reply */
 #define SMTPWIRE_BUFFER 32768
+#define SMTPWIRE_HOST_MAX 255
+
+struct smtptls;
 
 struct smtpwire {
-  int fd; /* -1: closed */
+  int fd;              /* -1: closed */
+  struct smtptls *tls; /* NULL: in clear */
+  short wants;         /* what a read or write that has to wait waits for */
   unsigned int limit_s;
   char const *error;
   size_t from, to; /* of what was read and not yet looked at */
@@ -25,6 +30,10 @@ struct smtpwire {
 
 /* Connect to an absolute path (a Unix socket) or HOST:PORT. 0 or -1. */
 int smtpwire_connect(struct smtpwire *wire, char const *target);
+
+/* Go on with TLS; smtptls_new(). The server may have said nothing that was not
+ * yet read. 0 or -1. */
+int smtpwire_secure(struct smtpwire *wire, char const *target, bool verify);
 
 /* Add n bytes to what is to be sent. 0 or -1. */
 int smtpwire_put(struct smtpwire *wire, char const *bytes, size_t n);
