@@ -112,7 +112,7 @@ int
 main(int argc, char **argv)
 {
   struct options options = {0, {24, 56}, "iplimit"};
-  struct network network;
+  struct network network = {0};
   process_begin("iplimit");
   int program = read_options(&options, argc, argv);
   if (chain_network(&network, &options.bits)) {
