@@ -37,6 +37,7 @@ finish_message(struct session *session)
     pipeline_expect(&session->pipeline, EXPECT_LAST);
     answer = *pipeline_answer(&session->pipeline);
     log_message(session, answer.text);
+    session_count(session, &answer);
     session->messages += answer.text[0] == '2';
     session_say_answer(session, &answer);
   }

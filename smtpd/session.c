@@ -57,10 +57,19 @@ session_say_answer(struct session *session, struct answer const *answer)
     wire_say(&session->wire, reply);
 }
 
+void
+session_count(struct session *session, struct answer const *answer)
+{
+  if (answer->text[0] == '5' && answer->expected != EXPECT_RSET &&
+      answer->expected != EXPECT_REPLAY)
+    session->hard++;
+}
+
 static void
 take_answer(struct session *session, struct answer const *answer)
 {
   bool positive = answer->text[0] == '2';
+  session_count(session, answer);
   switch (answer->expected) {
   case EXPECT_RSET:
     return;
@@ -329,6 +338,7 @@ log_end(struct session const *session)
   log_number(&log, "messages", session->messages);
   log_number(&log, "rcpt", session->recipients);
   log_number(&log, "refused", session->refusals);
+  log_number(&log, "hard", session->hard);
   log_number(&log, "commands", session->commands);
   log_number(&log, "bytes", session->wire.bytes_read);
   log_seconds(&log, "seconds", (uint64_t)(clock_ms() - session->started_ms));
