@@ -12,7 +12,7 @@ $(foreach p,deliver-smtp trap-tlsd,$(eval LIBS_$p = -lssl -lcrypto))
 $(foreach p,cleanup rcptcheck rcptcheck-compile,$(eval LIBS_$p = -lpcre2-8))
 # Programs that are linked static, to start in a fifth of the time, where
 # conf-cc and conf-ld say plain cc.
-statics = trap-smtpd trap-pool received-line deliver-dirqueue
+statics = $(edge_programs) trap-smtpd trap-pool received-line deliver-dirqueue
 fetched = build/fetched
 static = $(fetched)/static
 CC_LINE := $(shell head -n 1 conf-cc)

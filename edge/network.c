@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <skalibs/types.h>
+
 static void
 cut(struct network *network, unsigned int bits)
 {
@@ -30,6 +32,34 @@ network_of(struct network *network, char const *text, unsigned int v4,
     return false;
   cut(network, network->is_v6 ? v6 : v4);
   return true;
+}
+
+bool
+network_scan(struct network *network, char const *text)
+{
+  char address[NETWORK_TEXT_MAX];
+  char const *slash = strchrnul(text, '/');
+  size_t n = (size_t)(slash - text);
+  unsigned int bits = 128;
+  if (n >= sizeof address)
+    return false;
+  memcpy(address, text, n);
+  address[n] = 0;
+  if (!network_of(network, address, 32, 128))
+    return false;
+  if (!*slash)
+    return true;
+  return uint0_scan(slash + 1, &bits) && bits <= network->bits &&
+         network_of(network, address, bits, bits);
+}
+
+bool
+network_has(struct network const *network, char const *text)
+{
+  struct network its = {0};
+  unsigned int v4 = network->bits > 32 ? 32 : network->bits;
+  return network_of(&its, text, v4, network->bits) &&
+         network_equals(network, &its);
 }
 
 void

@@ -22,6 +22,13 @@ struct network {
 bool network_of(struct network *network, char const *text, unsigned int v4,
                 unsigned int v6);
 
+/* A network as network_text() has it, or an address, which is a network of its
+ * own; bits behind the length do not count. false: it is neither. */
+bool network_scan(struct network *network, char const *text);
+
+/* Whether an address as text is of a network. */
+bool network_has(struct network const *network, char const *text);
+
 /* "192.0.2.0/24" or "2001:db8::/56" into out, room for NETWORK_TEXT_MAX. */
 void network_text(struct network const *network, char *out);
 

@@ -2,11 +2,14 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <stdlib.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include <skalibs/sig.h>
 #include <skalibs/strerr.h>
+#include <skalibs/types.h>
 
 #include "lib/exitcode.h"
 
@@ -24,6 +27,20 @@ close_from(unsigned int first)
     close((int)fd);
 }
 
+unsigned int
+process_locks(void)
+{
+  char const *text = getenv("IPLIMIT");
+  unsigned int locks, most;
+  struct stat file;
+  if (!text || !uint0_scan(text, &most) || most > PROCESS_LOCKS_MAX)
+    return 0;
+  for (locks = 0; locks < most; locks++)
+    if (fstat(3 + (int)locks, &file) < 0 || !S_ISREG(file.st_mode))
+      break;
+  return locks;
+}
+
 void
 process_begin(char const *program)
 {
@@ -31,7 +48,10 @@ process_begin(char const *program)
   for (int fd = 0; fd <= 2; fd++)
     if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) != fd)
       _exit(EXIT_TEMPORARY);
-  close_from(3);
+  unsigned int locks = process_locks();
+  for (unsigned int i = 0; i < locks; i++)
+    fcntl(3 + (int)i, F_SETFD, FD_CLOEXEC);
+  close_from(3 + locks);
   sig_ignore(SIGPIPE);
   sig_ignore(SIGXFSZ);
 }

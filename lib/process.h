@@ -2,11 +2,18 @@
 #ifndef TRAPLINE_LIB_PROCESS_H
 #define TRAPLINE_LIB_PROCESS_H
 
+#define PROCESS_LOCKS_MAX 12 /* descriptors, from 3 */
+
 /*
  * Set skalibs' PROG (kept, not copied), see that descriptors 0 to 2 are open
- * (else on /dev/null), close all others, and ignore SIGPIPE and SIGXFSZ, so
- * that a write that cannot succeed says EPIPE or EFBIG.
+ * (else on /dev/null), close all others but locks, and ignore SIGPIPE and
+ * SIGXFSZ, so that a write that cannot succeed says EPIPE or EFBIG.
  */
 void process_begin(char const *program);
+
+/* How many locks on the connection we hold for the programs before us: $IPLIMIT
+ * says it, in the descriptors from 3 on, regular files, which process_begin()
+ * has made close-on-exec. What is not so is no lock, nor what is behind it. */
+unsigned int process_locks(void);
 
 #endif

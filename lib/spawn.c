@@ -21,13 +21,14 @@
 extern char **environ;
 
 /* Whether a variable comes from what is in front of us: PROTO, TCP...,
- * XNOTE_... and whatever PROTO says. A host name or ident answer is the
- * client's own text, and a stage may be a shell script. */
+ * XNOTE_..., IPLIMIT and whatever PROTO says. A host name or ident answer is
+ * the client's own text, and a stage may be a shell script. */
 static bool
 tells_of_client(char const *variable, char const *proto)
 {
   if (!strncmp(variable, "PROTO=", 6) || !strncmp(variable, "TCP", 3) ||
-      !strncmp(variable, "SSL", 3) || !strncmp(variable, "XNOTE_", 6))
+      !strncmp(variable, "SSL", 3) || !strncmp(variable, "XNOTE_", 6) ||
+      !strncmp(variable, "IPLIMIT=", 8))
     return true;
   return proto && *proto && !strncmp(variable, proto, strlen(proto));
 }

@@ -39,6 +39,7 @@ finish_message(struct session *session)
     answer = *pipeline_answer(&session->pipeline);
     session_answer_body(session);
     log_message(session, answer.text);
+    session_count(session, &answer);
     session->messages += answer.text[0] == '2';
     session_say_answer(session, &answer);
   }

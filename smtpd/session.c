@@ -57,12 +57,21 @@ session_say_answer(struct session *session, struct answer const *answer)
     session_put(session, reply);
 }
 
+void
+session_count(struct session *session, struct answer const *answer)
+{
+  if (answer->text[0] == '5' && answer->expected != EXPECT_RSET &&
+      answer->expected != EXPECT_REPLAY)
+    session->hard++;
+}
+
 static void
 take_answer(struct session *session, struct answer const *answer)
 {
   bool positive = answer->text[0] == '2';
   char context[sizeof session->context];
   size_t argument_bytes = session->argument_bytes;
+  session_count(session, answer);
   switch (answer->expected) {
   case EXPECT_RSET:
     return;
@@ -341,6 +350,7 @@ log_end(struct session const *session)
   log_number(&log, "messages", session->messages);
   log_number(&log, "rcpt", session->recipients);
   log_number(&log, "refused", session->refusals);
+  log_number(&log, "hard", session->hard);
   log_number(&log, "commands", session->commands);
   log_number(&log, "bytes", session->wire.bytes_read);
   log_seconds(&log, "seconds", (uint64_t)(clock_ms() - session->started_ms));

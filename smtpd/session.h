@@ -76,6 +76,7 @@ struct session {
   uint64_t messages;   /* answered 2xx in this session */
   uint64_t recipients; /* accepted in this session */
   uint64_t refusals;   /* recipients refused in this session */
+  uint64_t hard;       /* answers 5xx of the pipeline in this session */
   uint64_t commands;
   char from[ADDRESS_MAX + 1]; /* reverse-path of this transaction */
   struct wire wire;
@@ -114,6 +115,9 @@ void session_say_junk(struct session *session, char const *reply);
 /* Say the last reply and end. why: for the log; kept. */
 void session_hang_up(struct session *session, char const *why,
                      char const *reply);
+
+/* Count an answer of the pipeline for the log. */
+void session_count(struct session *session, struct answer const *answer);
 
 /* Say what a stage answered; a verdict with ! ends the session. */
 void session_say_answer(struct session *session, struct answer const *answer);

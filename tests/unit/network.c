@@ -1,5 +1,7 @@
 #include "tests/unit/tap.h"
 
+#include <string.h>
+
 #include "edge/network.h"
 
 static void
@@ -60,9 +62,77 @@ test_equal(void)
          "the same bytes in IPv6");
 }
 
+static void
+test_scan(void)
+{
+  static struct {
+    char const *text, *wanted;
+  } const cases[] = {
+      {"192.0.2.7", "192.0.2.7/32"},
+      {"192.0.2.7/32", "192.0.2.7/32"},
+      {"192.0.2.7/24", "192.0.2.0/24"},
+      {"0.0.0.0/0", "0.0.0.0/0"},
+      {"192.0.2.7/33", NULL},
+      {"192.0.2.7/", NULL},
+      {"192.0.2.7/x", NULL},
+      {"192.0.2.7/-1", NULL},
+      {"192.0.2.7/24/", NULL},
+      {"2001:db8::1", "2001:db8::1/128"},
+      {"2001:db8::1/128", "2001:db8::1/128"},
+      {"2001:db8::1/32", "2001:db8::/32"},
+      {"2001:db8::1/129", NULL},
+      {"::ffff:192.0.2.7/24", "192.0.2.0/24"},
+      {"::ffff:192.0.2.7/120", NULL},
+      {"", NULL},
+      {"/24", NULL},
+      {"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+       NULL},
+  };
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    struct network network;
+    char text[NETWORK_TEXT_MAX] = "";
+    bool is = network_scan(&network, cases[i].text);
+    if (is)
+      network_text(&network, text);
+    tap_ok(is == (cases[i].wanted != NULL) &&
+               (!is || !strcmp(text, cases[i].wanted)),
+           "\"%s\" is %s", cases[i].text,
+           cases[i].wanted ? cases[i].wanted : "none");
+  }
+}
+
+static void
+test_has(void)
+{
+  static struct {
+    char const *network, *address;
+    bool has;
+  } const cases[] = {
+      {"192.0.2.0/24", "192.0.2.255", true},
+      {"192.0.2.0/24", "192.0.3.0", false},
+      {"192.0.2.0/24", "::ffff:192.0.2.1", true},
+      {"192.0.2.0/24", "unknown", false},
+      {"0.0.0.0/0", "192.0.2.1", true},
+      {"0.0.0.0/0", "2001:db8::1", false},
+      {"::/0", "192.0.2.1", false},
+      {"::/0", "2001:db8::1", true},
+      {"2001:db8::/56", "2001:db8:0:ff::1", true},
+      {"2001:db8::/56", "2001:db8:0:100::1", false},
+  };
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    struct network network = {0};
+    network_scan(&network, cases[i].network);
+    tap_ok(network_has(&network, cases[i].address) == cases[i].has, "%s %s %s",
+           cases[i].network, cases[i].has ? "has" : "has not",
+           cases[i].address);
+  }
+}
+
 int
 main(void)
 {
+  test_scan();
+  test_has();
   test_text();
   test_none();
   test_equal();
