@@ -10,8 +10,8 @@
 #include <skalibs/types.h>
 
 #include "deliver/handover.h"
-#include "deliver/program.h"
-#include "deliver/spool.h"
+#include "lib/program.h"
+#include "lib/spool.h"
 #include "deliver/storage.h"
 #include "lib/clock.h"
 #include "lib/envelope.h"
@@ -107,15 +107,14 @@ on_body(struct stage *stage)
     log_number(&log, "most", self->rate.most);
     log_write(&log);
     stage_answer(stage, "451 4.7.0 too many messages, try again later");
-  } else if (spool_open(&self->spool, self->directory) == -1)
-    trouble(stage, "open a spool file");
+  }
 }
 
 static void
 on_piece(struct stage *stage, char const *bytes, size_t n)
 {
   struct sink *self = stage->state;
-  if (stage->taken && spool_write(&self->spool, bytes, n) == -1)
+  if (stage->taken && spool_add(&self->spool, bytes, n) == -1)
     trouble(stage, "write a spool file");
 }
 
@@ -156,8 +155,8 @@ report(struct stage *stage, enum handover result, int64_t elapsed_ms)
   log_number(&log, "recipients", stage->taken);
   log_number(&log, "bytes", self->spool.bytes);
   log_seconds(&log, "time", (uint64_t)elapsed_ms);
-  if (program->output_bytes)
-    log_bytes(&log, "output", program->output, program->output_bytes);
+  if (program->said_bytes)
+    log_bytes(&log, "output", program->said, program->said_bytes);
   log_write(&log);
 }
 
@@ -165,23 +164,22 @@ report(struct stage *stage, enum handover result, int64_t elapsed_ms)
 static int
 run(struct sink *self, char const **action)
 {
-  self->program.in = self->spool.fd;
+  self->program.in = spool_file(&self->spool);
   self->program.out = -1;
   *action = "write a spool file";
-  if (spool_rewind(&self->spool) == -1)
+  if (self->program.in == -1)
     return -1;
   if (self->is_queue) {
-    if (spool_open(&self->addresses, self->directory) == -1 ||
-        handover_queue(&self->envelope, &self->addresses) == -1 ||
-        spool_rewind(&self->addresses) == -1)
+    if (handover_queue(&self->envelope, &self->addresses) == -1)
       return -1;
-    self->program.out = self->addresses.fd;
+    self->program.out = spool_file(&self->addresses);
+    if (self->program.out == -1)
+      return -1;
   } else if (!self->is_reticent)
     handover_environment(&self->envelope);
-  extern char **environ;
-  self->program.environment = environ;
-  *action = "start a process";
-  return program_run(&self->program);
+  int result = program_run(&self->program);
+  *action = self->program.action;
+  return result;
 }
 
 static void
@@ -208,8 +206,8 @@ static void
 on_reset(struct stage *stage)
 {
   struct sink *self = stage->state;
-  spool_close(&self->spool);
-  spool_close(&self->addresses);
+  spool_clear(&self->spool);
+  spool_clear(&self->addresses);
 }
 
 static void
@@ -255,11 +253,12 @@ main(int argc, char **argv)
                                                  .piece = on_piece,
                                                  .end = on_end,
                                                  .reset = on_reset};
-  static struct sink sink = {
-      .program.limit_s = 120, .spool.fd = -1, .addresses.fd = -1};
+  static struct sink sink = {.program.limit_s = 120};
   process_begin("deliver-command");
   sink.directory = spool_default();
   read_options(argc, argv, &sink);
+  spool_begin(&sink.spool, sink.directory, UINT64_MAX);
+  spool_begin(&sink.addresses, sink.directory, UINT64_MAX);
   handover_forget();
   program_prepare();
   return stage_run(&handlers, &sink);

@@ -15,7 +15,7 @@
 #include "deliver/datename.h"
 #include "deliver/mboxfile.h"
 #include "deliver/mboxquote.h"
-#include "deliver/spool.h"
+#include "lib/spool.h"
 #include "deliver/storage.h"
 #include "lib/clock.h"
 #include "lib/envelope.h"
@@ -97,7 +97,7 @@ write_separator(struct sink *self)
   }
   strftime(date, sizeof date, "%a %b %e %H:%M:%S %Y", &time);
   int n = snprintf(line, sizeof line, "From %s %s\n", self->sender, date);
-  return spool_write(&self->spool, line, (size_t)n);
+  return spool_add(&self->spool, line, (size_t)n);
 }
 
 static void
@@ -107,9 +107,8 @@ on_body(struct stage *stage)
   if (!stage->taken)
     return;
   self->quote = (struct mboxquote){0};
-  if (spool_open(&self->spool, self->directory) == -1 ||
-      write_separator(self) == -1)
-    trouble(stage, "open a spool file in", self->directory);
+  if (write_separator(self) == -1)
+    trouble(stage, "write a spool file in", self->directory);
 }
 
 static void
@@ -120,7 +119,7 @@ on_piece(struct stage *stage, char const *bytes, size_t n)
   while (stage->taken && n) {
     size_t part = n < PIECE ? n : PIECE;
     size_t used = mboxquote_piece(&self->quote, bytes, part, quoted);
-    if (spool_write(&self->spool, quoted, used) == -1) {
+    if (spool_add(&self->spool, quoted, used) == -1) {
       trouble(stage, "write a spool file in", self->directory);
       return;
     }
@@ -185,8 +184,8 @@ on_end(struct stage *stage)
   char end[MBOXQUOTE_END_MAX], id[ID_NAME_MAX + 24], text[ID_NAME_MAX + 64];
   if (!stage->taken)
     return;
-  if (spool_write(&self->spool, end, mboxquote_end(&self->quote, end)) == -1 ||
-      spool_rewind(&self->spool) == -1) {
+  if (spool_add(&self->spool, end, mboxquote_end(&self->quote, end)) == -1 ||
+      spool_file(&self->spool) == -1) {
     trouble(stage, "write a spool file in", self->directory);
     return;
   }
@@ -211,7 +210,7 @@ static void
 on_reset(struct stage *stage)
 {
   struct sink *self = stage->state;
-  spool_close(&self->spool);
+  spool_clear(&self->spool);
 }
 
 static void
@@ -259,11 +258,12 @@ main(int argc, char const *const *argv)
                                                  .piece = on_piece,
                                                  .end = on_end,
                                                  .reset = on_reset};
-  static struct sink sink = {.limit_s = 30, .spool.fd = -1};
+  static struct sink sink = {.limit_s = 30};
   struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
   process_begin("deliver-mbox");
   sink.directory = spool_default();
   read_options(argc, argv, &sink);
+  spool_begin(&sink.spool, sink.directory, UINT64_MAX);
   sigaction(SIGTERM, &action, NULL);
   sigaction(SIGINT, &action, NULL);
   sigaction(SIGHUP, &action, NULL);

@@ -8,7 +8,7 @@
 #include "deliver/feed.h"
 #include "deliver/mboxreader.h"
 #include "deliver/bar.h"
-#include "deliver/spool.h"
+#include "lib/spool.h"
 #include "lib/exitcode.h"
 #include "lib/process.h"
 
@@ -21,11 +21,11 @@ static bool
 send_next(struct feed *feed, struct mboxreader *reader, char const *path)
 {
   static struct spool spool;
+  int fd;
   char name[NAME_MAX_BYTES];
   snprintf(name, sizeof name, "%.250s:%llu", path,
            (unsigned long long)feed->verdicts.all + 1);
-  if (spool_open(&spool, feed->directory) == -1)
-    strerr_diefusys(EXIT_TEMPORARY, "open a spool file in ", feed->directory);
+  spool_begin(&spool, feed->directory, UINT64_MAX);
   enum mboxreader_result result = mboxreader_next(reader, &spool);
   switch (result) {
   case MBOXREADER_END:
@@ -38,13 +38,14 @@ send_next(struct feed *feed, struct mboxreader *reader, char const *path)
   case MBOXREADER_WRITE_ERROR:
     strerr_diefusys(EXIT_TEMPORARY, "write a spool file in ", feed->directory);
   case MBOXREADER_MESSAGE:
-    if (spool_rewind(&spool) == -1)
+    fd = spool_file(&spool);
+    if (fd == -1)
       strerr_diefusys(EXIT_TEMPORARY, "write a spool file in ",
                       feed->directory);
-    feed_send(feed, spool.fd, spool.bytes, name, reader->sender);
+    feed_send(feed, fd, spool.bytes, name, reader->sender);
     break;
   }
-  spool_close(&spool);
+  spool_clear(&spool);
   return result == MBOXREADER_MESSAGE;
 }
 

@@ -95,7 +95,7 @@ put_address(struct spool *spool, char const *address, size_t n)
       i++;
     plain[used++] = address[i];
   }
-  return spool_write(spool, plain, used);
+  return spool_add(spool, plain, used);
 }
 
 int
@@ -103,14 +103,14 @@ handover_queue(struct envelope const *envelope, struct spool *spool)
 {
   struct envelope_cursor cursor = {0};
   struct envelope_recipient recipient;
-  if (spool_write(spool, "F", 1) == -1 ||
+  if (spool_add(spool, "F", 1) == -1 ||
       put_address(spool, envelope->sender, envelope->sender_bytes) == -1 ||
-      spool_write(spool, "", 1) == -1)
+      spool_add(spool, "", 1) == -1)
     return -1;
   while (envelope_next(envelope, &cursor, &recipient))
-    if (spool_write(spool, "T", 1) == -1 ||
+    if (spool_add(spool, "T", 1) == -1 ||
         put_address(spool, recipient.address, recipient.address_bytes) == -1 ||
-        spool_write(spool, "", 1) == -1)
+        spool_add(spool, "", 1) == -1)
       return -1;
-  return spool_write(spool, "", 1);
+  return spool_add(spool, "", 1);
 }

@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "deliver/spool.h"
+#include "lib/spool.h"
 #include "lib/envelope.h"
 
 enum handover {

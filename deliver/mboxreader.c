@@ -92,7 +92,7 @@ take(struct mboxreader *reader, size_t n, bool is_whole, struct spool *spool)
   size_t skipped = !reader->in_line && is_quoted(from, n);
   reader->from += n;
   reader->in_line = !is_whole;
-  return spool_write(spool, from + skipped, n - skipped);
+  return spool_add(spool, from + skipped, n - skipped);
 }
 
 enum mboxreader_result
@@ -117,7 +117,7 @@ mboxreader_next(struct mboxreader *reader, struct spool *spool)
       reader->has_begun = true;
       break;
     }
-    if (is_blank && spool_write(spool, "\n", 1) == -1)
+    if (is_blank && spool_add(spool, "\n", 1) == -1)
       return MBOXREADER_WRITE_ERROR;
     is_blank = !reader->in_line && n == 1 && is_whole;
     if (is_blank)

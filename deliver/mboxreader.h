@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "deliver/spool.h"
+#include "lib/spool.h"
 
 #define MBOXREADER_BUFFER 65536
 #define MBOXREADER_SENDER_MAX 900

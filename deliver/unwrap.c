@@ -1,16 +1,12 @@
 /* unwrap: a filter that takes messages out of messages that hold some, each
  * into a job of its own. Specified in unwrap(8). */
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
-#include <skalibs/allreadwrite.h>
 #include <skalibs/sgetopt.h>
 #include <skalibs/strerr.h>
 #include <skalibs/types.h>
@@ -22,6 +18,7 @@
 #include "lib/jobwriter.h"
 #include "lib/log.h"
 #include "lib/process.h"
+#include "lib/spool.h"
 #include "lib/stage.h"
 
 #define USAGE "unwrap [-c] [-b bytes] [-a answer] [-p priority] directory"
@@ -36,15 +33,14 @@ struct state {
   struct jobmetadata metadata;
   bool copies; /* pass on what was unwrapped, too */
   char const *answer;
-  uint64_t most;  /* bytes of a message that is looked into */
-  int fd;         /* a file without a name; -1: none yet */
-  uint64_t bytes; /* of the message in hand, in it; */
-  bool too_big;   /* it is not any more, and was passed on so far */
+  uint64_t most; /* bytes of a message that is looked into */
+  struct spool spool;
+  bool too_big; /* the message in hand is no longer kept */
   struct embedded found[EMBEDDED_MAX];
 };
 
 /* For the signal handler; everything else gets it as stage->state. */
-static struct state unwrapper = {.fd = -1, .most = BYTES_DEFAULT};
+static struct state unwrapper = {.most = BYTES_DEFAULT};
 static volatile sig_atomic_t committing;
 
 /* A commit, which is short, is not broken off. */
@@ -116,49 +112,27 @@ file_failed(struct stage *stage, char const *action)
   return storage_answer(reason);
 }
 
-static int
-open_file(void)
-{
-  char const *directory = getenv("TMPDIR");
-  char path[4096];
-  int n = snprintf(path, sizeof path, "%s/trapline-unwrap.XXXXXX",
-                   directory && directory[0] ? directory : "/tmp");
-  if (n < 0 || (size_t)n >= sizeof path) {
-    errno = ENAMETOOLONG;
-    return -1;
-  }
-  int fd = mkostemp(path, O_CLOEXEC);
-  if (fd >= 0)
-    unlink(path);
-  return fd;
-}
-
 static void
 on_body(struct stage *stage)
 {
   struct state *state = stage->state;
-  state->bytes = 0;
   state->too_big = false;
-  if (state->fd < 0)
-    state->fd = open_file();
-  if (state->fd < 0)
-    stage_answer(stage, file_failed(stage, "create"));
 }
 
-/* Put what is in the file on its way. 0 or -1. */
+/* Put what is kept on its way. 0 or -1. */
 static int
 pass_on(struct stage *stage)
 {
   struct state *state = stage->state;
-  char block[BLOCK];
-  for (uint64_t at = 0; at < state->bytes;) {
-    ssize_t r = pread(state->fd, block, sizeof block, (off_t)at);
-    if (r <= 0)
-      return -1;
-    stage_write(stage, block, (size_t)r);
-    at += (uint64_t)r;
+  char const *bytes;
+  size_t n;
+  uint64_t at = 0;
+  int got;
+  while ((got = spool_get(&state->spool, at, &bytes, &n)) > 0) {
+    stage_write(stage, bytes, n);
+    at += n;
   }
-  return 0;
+  return got;
 }
 
 /* It is not looked into, and need not be kept. */
@@ -179,15 +153,12 @@ static void
 on_piece(struct stage *stage, char const *bytes, size_t n)
 {
   struct state *state = stage->state;
-  if (!state->too_big && state->bytes + n > state->most)
+  if (!state->too_big && n > state->most - state->spool.bytes)
     give_up(stage);
-  if (state->too_big) {
+  if (state->too_big)
     stage_write(stage, bytes, n);
-    return;
-  }
-  if (allwrite(state->fd, bytes, n) < n)
+  else if (spool_add(&state->spool, bytes, n) == -1)
     stage_answer(stage, file_failed(stage, "write"));
-  state->bytes += n;
 }
 
 static int
@@ -261,7 +232,7 @@ static int
 unwrap(struct stage *stage, char const *text)
 {
   struct state *state = stage->state;
-  size_t count = embedded_find(text, state->bytes, state->found);
+  size_t count = embedded_find(text, state->spool.bytes, state->found);
   for (size_t i = 0; i < count; i++)
     if (store(stage, text, i, count) == -1) {
       stage_answer(stage, storage_failed(stage));
@@ -275,18 +246,14 @@ on_end(struct stage *stage)
 {
   struct state *state = stage->state;
   char answer[64];
-  int count = 0;
   if (state->too_big)
     return;
-  if (state->bytes) {
-    char *text = mmap(NULL, state->bytes, PROT_READ, MAP_SHARED, state->fd, 0);
-    if (text == MAP_FAILED) {
-      stage_answer(stage, file_failed(stage, "read"));
-      return;
-    }
-    count = unwrap(stage, text);
-    munmap(text, state->bytes);
+  char const *text = spool_text(&state->spool);
+  if (!text) {
+    stage_answer(stage, file_failed(stage, "read"));
+    return;
   }
+  int count = unwrap(stage, text);
   if (count < 0)
     return;
   if (!count || state->copies) {
@@ -306,12 +273,7 @@ on_reset(struct stage *stage)
   jobwriter_abandon(&state->writer);
   envelope_reset(&state->envelope);
   notes_end_transaction(&state->notes);
-  if (state->fd < 0)
-    return;
-  if (ftruncate(state->fd, 0) == -1 || lseek(state->fd, 0, SEEK_SET) == -1) {
-    close(state->fd);
-    state->fd = -1;
-  }
+  spool_clear(&state->spool);
 }
 
 static uint64_t
@@ -363,6 +325,7 @@ main(int argc, char const *const *argv)
                                                  .reset = on_reset};
   process_begin("unwrap");
   read_options(argc, argv, state);
+  spool_begin(&state->spool, NULL, state->most);
   envelope_reset(&state->envelope);
   notes_reset(&state->notes);
   catch_signals();

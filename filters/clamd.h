@@ -3,7 +3,7 @@
 #define TRAPLINE_FILTERS_CLAMD_H
 
 #include "filters/daemon.h"
-#include "filters/spool.h"
+#include "lib/spool.h"
 
 #define CLAMD_REPLY_MAX 1023 /* bytes in a reply */
 #define CLAMD_TEXT 1152      /* room for a text */

@@ -11,7 +11,7 @@
 #include "filters/answer.h"
 #include "filters/clamd.h"
 #include "filters/daemon.h"
-#include "filters/spool.h"
+#include "lib/spool.h"
 #include "lib/exitcode.h"
 #include "lib/log.h"
 #include "lib/process.h"
@@ -60,7 +60,7 @@ static void
 do_piece(struct stage *stage, char const *bytes, size_t n)
 {
   struct state *state = stage->state;
-  if (!state->given_up && !spool_add(&state->spool, bytes, n))
+  if (!state->given_up && spool_add(&state->spool, bytes, n) == -1)
     give_up(stage, strerror(errno));
 }
 
@@ -118,6 +118,6 @@ main(int argc, char const *const *argv)
   }
   if (argc > options.ind || !daemon_place(&state.daemon, place))
     strerr_dieusage(EXIT_PERMANENT, USAGE);
-  spool_begin(&state.spool, MESSAGE_MAX);
+  spool_begin(&state.spool, NULL, MESSAGE_MAX);
   return stage_run(&handlers, &state);
 }

@@ -8,13 +8,11 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
-#include <unistd.h>
 
-#include <skalibs/allreadwrite.h>
-#include <skalibs/djbunix.h>
 #include <skalibs/sgetopt.h>
 #include <skalibs/strerr.h>
 
+#include "filters/cdbfile.h"
 #include "filters/ruleimage.h"
 #include "filters/ruleset.h"
 #include "lib/control.h"
@@ -23,7 +21,6 @@
 #include "lib/process.h"
 
 #define USAGE "rcptcheck-compile [file [file.cdb]]"
-#define TEMPORARY_SUFFIX ".XXXXXX"
 #define TRIES 10
 
 /* Time stamps tick slowly: two changes within one tick look like one. A stamp
@@ -93,60 +90,6 @@ read_settled(char const *file, struct stat *status)
   strerr_dief(EXIT_TEMPORARY, file, " does not stop changing");
 }
 
-static int
-sync_directory(char const *path)
-{
-  char directory[RULESET_PATH_MAX + 1];
-  char const *slash = strrchr(path, '/');
-  int n = slash ? (int)(slash - path) + 1 : 0;
-  snprintf(directory, sizeof directory, "%.*s.", n, path);
-  int fd = openc_read(directory);
-  if (fd < 0)
-    return -1;
-  int r = fd_sync(fd);
-  fd_close(fd);
-  return r;
-}
-
-/* Fill the temporary file. Its group and mode are the text's, so that who
- * reads that can read this; nobody but its owner writes it. */
-static int
-fill(int fd, struct rulecdb_maker const *maker, struct stat const *text)
-{
-  if (fchown(fd, (uid_t)-1, text->st_gid) < 0 && errno != EPERM)
-    return -1;
-  if (allwrite(fd, maker->bytes, maker->used) < maker->used)
-    return -1;
-  if (fchmod(fd, text->st_mode & 0644) < 0)
-    return -1;
-  return fd_sync(fd);
-}
-
-static void
-write_file(char const *path, struct rulecdb_maker const *maker,
-           struct stat const *text)
-{
-  char temporary[RULESET_PATH_MAX + sizeof TEMPORARY_SUFFIX];
-  snprintf(temporary, sizeof temporary, "%s" TEMPORARY_SUFFIX, path);
-  int fd = mkstemp(temporary);
-  if (fd < 0)
-    strerr_diefusys(EXIT_TEMPORARY, "create ", temporary);
-  if (fill(fd, maker, text) < 0 || close(fd) < 0) {
-    int error = errno;
-    unlink(temporary);
-    errno = error;
-    strerr_diefusys(EXIT_TEMPORARY, "write ", temporary);
-  }
-  if (rename(temporary, path) < 0) {
-    int error = errno;
-    unlink(temporary);
-    errno = error;
-    strerr_diefusys(EXIT_TEMPORARY, "rename ", temporary, " to ", path);
-  }
-  if (sync_directory(path) < 0)
-    strerr_diefusys(EXIT_TEMPORARY, "sync the directory of ", path);
-}
-
 /* The two paths, from at most two arguments. */
 static void
 take_paths(char const *const *argv, char *file, char *path)
@@ -171,6 +114,7 @@ main(int argc, char const *const *argv)
   char file[RULESET_PATH_MAX + 1];
   char path[RULESET_PATH_MAX + 1];
   struct rulecdb_maker maker;
+  struct cdbfile_failure failure;
   struct stat status;
   struct ruleimage_reporter const reporter = {.report = report, .data = file};
   subgetopt options = SUBGETOPT_ZERO;
@@ -183,7 +127,8 @@ main(int argc, char const *const *argv)
   if (!ruleimage_make(text, (size_t)status.st_size, &status, &reporter, &maker))
     strerr_diefusys(EXIT_TEMPORARY, "compile ", file);
   free(text);
-  write_file(path, &maker, &status);
+  if (cdbfile_write(path, &maker, &status, &failure) == -1)
+    strerr_diefusys(EXIT_TEMPORARY, failure.action, failure.path);
   rulecdb_free(&maker);
   return EXIT_DONE;
 }

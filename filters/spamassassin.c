@@ -13,7 +13,7 @@
 #include "filters/daemon.h"
 #include "filters/spamd.h"
 #include "filters/spamfield.h"
-#include "filters/spool.h"
+#include "lib/spool.h"
 #include "lib/exitcode.h"
 #include "lib/log.h"
 #include "lib/process.h"
@@ -96,7 +96,7 @@ do_piece(struct stage *stage, char const *bytes, size_t n)
   }
   if (state->going_on) {
     spamfield_drop(&state->message, bytes, n, &output);
-  } else if (!spool_add(&state->spool, bytes, n)) {
+  } else if (spool_add(&state->spool, bytes, n) == -1) {
     /* With -p too: what was kept of it is lost. */
     log_problem(stage, "not scanned", strerror(errno));
     stage_answer(stage, ANSWER_LATER);
@@ -199,6 +199,6 @@ main(int argc, char const *const *argv)
       strerr_dieusage(EXIT_PERMANENT, USAGE);
   if (argc > options.ind)
     strerr_dieusage(EXIT_PERMANENT, USAGE);
-  spool_begin(&state.spool, MESSAGE_MOST);
+  spool_begin(&state.spool, NULL, MESSAGE_MOST);
   return stage_run(&handlers, &state);
 }

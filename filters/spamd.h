@@ -6,7 +6,7 @@
 
 #include "filters/daemon.h"
 #include "filters/header.h"
-#include "filters/spool.h"
+#include "lib/spool.h"
 
 #define SPAMD_PROBLEM 256 /* room for a problem */
 

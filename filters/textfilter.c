@@ -4,14 +4,15 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/wait.h>
 
 #include <skalibs/sgetopt.h>
 #include <skalibs/strerr.h>
 #include <skalibs/types.h>
 
 #include "filters/answer.h"
-#include "filters/program.h"
-#include "filters/spool.h"
+#include "lib/program.h"
+#include "lib/spool.h"
 #include "lib/exitcode.h"
 #include "lib/log.h"
 #include "lib/process.h"
@@ -23,6 +24,7 @@
 #define SECONDS_MAX 86400
 #define OUTPUT_MAX (1 << 26)
 #define MESSAGE_MAX (1 << 30)
+#define PROBLEM_MAX 128
 
 struct state {
   struct program program;
@@ -46,7 +48,7 @@ static void
 do_piece(struct stage *stage, char const *bytes, size_t n)
 {
   struct state *state = stage->state;
-  if (!spool_add(&state->in, bytes, n))
+  if (spool_add(&state->in, bytes, n) == -1)
     give_up(stage, strerror(errno));
 }
 
@@ -77,20 +79,41 @@ refuse(struct stage *stage)
   stage_answer(stage, REFUSED);
 }
 
+/* Whether it has judged the message; if not, problem says why. */
+static bool
+run(struct program *program, char problem[PROBLEM_MAX])
+{
+  int result = program_run(program);
+  int status = program->status;
+  if (program->timed_out)
+    snprintf(problem, PROBLEM_MAX, "timed out after %u s", program->limit_s);
+  else if (result == -1)
+    snprintf(problem, PROBLEM_MAX, "unable to %s: %s", program->action,
+             strerror(errno));
+  else if (WIFSIGNALED(status))
+    snprintf(problem, PROBLEM_MAX, "killed by signal %d", WTERMSIG(status));
+  else
+    snprintf(problem, PROBLEM_MAX, "exit code %d", WEXITSTATUS(status));
+  return !program->timed_out && result == 0 && WIFEXITED(status) &&
+         (WEXITSTATUS(status) == EXIT_DONE ||
+          WEXITSTATUS(status) == EXIT_PERMANENT);
+}
+
 static void
 do_end(struct stage *stage)
 {
   struct state *state = stage->state;
-  int code = program_run(&state->program);
-  if (code == EXIT_DONE) {
+  struct program *program = &state->program;
+  char problem[PROBLEM_MAX];
+  program->in = spool_file(&state->in);
+  if (program->in == -1)
+    give_up(stage, strerror(errno));
+  else if (!run(program, problem))
+    give_up(stage, problem);
+  else if (WEXITSTATUS(program->status) == EXIT_DONE)
     pass_output(stage);
-  } else if (code == EXIT_PERMANENT) {
+  else
     refuse(stage);
-  } else {
-    if (code > 0)
-      snprintf(state->program.problem, PROGRAM_PROBLEM, "exit code %d", code);
-    give_up(stage, state->program.problem);
-  }
 }
 
 static void
@@ -104,7 +127,7 @@ do_reset(struct stage *stage)
 int
 main(int argc, char **argv)
 {
-  static struct state state = {.program.seconds = SECONDS};
+  static struct state state = {.program.limit_s = SECONDS};
   static struct stage_handlers const handlers = {
       .holds_body = true, .piece = do_piece, .end = do_end, .reset = do_reset};
   subgetopt options = SUBGETOPT_ZERO;
@@ -114,17 +137,17 @@ main(int argc, char **argv)
                                          "m:t:", &options)) >= 0;) {
     bool is_good =
         (option == 'm' && uint640_scan(options.arg, &output_max)) ||
-        (option == 't' && uint0_scan(options.arg, &state.program.seconds) &&
-         state.program.seconds && state.program.seconds <= SECONDS_MAX);
+        (option == 't' && uint0_scan(options.arg, &state.program.limit_s) &&
+         state.program.limit_s && state.program.limit_s <= SECONDS_MAX);
     if (!is_good)
       strerr_dieusage(EXIT_PERMANENT, USAGE);
   }
   state.program.arguments = argv + options.ind;
   if (!state.program.arguments[0])
     strerr_dieusage(EXIT_PERMANENT, USAGE);
-  spool_begin(&state.in, MESSAGE_MAX);
-  spool_begin(&state.out, output_max);
-  state.program.in = &state.in;
-  state.program.out = &state.out;
+  spool_begin(&state.in, NULL, MESSAGE_MAX);
+  spool_begin(&state.out, NULL, output_max);
+  state.program.output = &state.out;
+  program_prepare();
   return stage_run(&handlers, &state);
 }

@@ -55,7 +55,7 @@ def test_message():
     equal((last, re.search(r"output=(\S+)", log)[1]),
           ("250 2.6.0 ok", "a\\x0a" * 100), "much output: the first")
     last, log = answer(message(b""), "./none")
-    ok(last.startswith("451 ") and "unable to execute: No such" in log,
+    ok(last.startswith("451 ") and "unable to run ./none: No such" in log,
        "no such program: 451")
     last, log = answer(message(b""), "-d", "none", "true")
     ok(last.startswith("451 ") and "make the directory" in log,

@@ -266,7 +266,7 @@ def test_room():
         return
     old = slurp("box")
     for call, when, error in (("fsync", 1, "EIO"), ("fsync", 2, "EIO"),
-                              ("write", 2, "ENOSPC"), ("write", 3, "ENOSPC")):
+                              ("write", 1, "ENOSPC"), ("write", 2, "ENOSPC")):
         last, log = answer(message(b"n\n"), "box", prefix=(
             "strace", "-o", "trace", "-qq", "-e",
             f"inject={call}:error={error}:when={when}"))
@@ -275,7 +275,7 @@ def test_room():
               f"{call} {when}: {error}: as it was")
     run(message(b"n" * 200000), "box", prefix=(
         "strace", "-o", "trace", "-qq", "-e",
-        "inject=write:signal=KILL:when=7"))
+        "inject=write:signal=KILL:when=3"))
     ok(os.path.exists("box.lock") and len(slurp("box")) > len(old),
        "SIGKILL in mid-append leaves a part, and the lock")
     last, log = answer(message(b"n\n"), "box")

@@ -160,7 +160,7 @@ def test_jobs():
     equal(files("q"), [], "leaves nothing")
     (got,), log = judge(["unwrap", "away"], message(text))
     ok(got.startswith(b"451 ") and "storage failed" in log, "no queue: 451")
-    (got,), log = judge(["unwrap", "q"], message(text),
+    (got,), log = judge(["unwrap", "q"], message(text + b"x" * 65536),
                         env={"TMPDIR": "/nowhere"})
     ok(got.startswith(b"451 ") and "temporary file failed" in log,
        "no place for temporary files: 451")
