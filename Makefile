@@ -7,12 +7,12 @@ folders = edge smtpd filters deliver lib
 $(foreach f,$(folders),$(eval \
   $f_programs := $(notdir $(basename $(wildcard $f/*.[18])))))
 programs = $(foreach f,$(folders),$($f_programs))
-
 # Libraries beside skalibs that a program needs.
 $(foreach p,cleanup rcptcheck rcptcheck-compile,$(eval LIBS_$p = -lpcre2-8))
+LIBS_trap-tlsd = -lssl -lcrypto
 # Programs that are linked static, to start in a fifth of the time, where
 # conf-cc and conf-ld say plain cc.
-statics = trap-smtpd trap-pool received-line deliver-dirqueue
+statics = trap-smtpd trap-pool tlsaccept received-line deliver-dirqueue
 fetched = build/fetched
 static = $(fetched)/static
 CC_LINE := $(shell head -n 1 conf-cc)
@@ -30,7 +30,6 @@ override CFLAGS += -U_FORTIFY_SOURCE -fno-omit-frame-pointer \
 endif
 
 units = $(filter-out %/tap,$(patsubst %.c,$O/%,$(wildcard tests/unit/*.c)))
-
 all: $(addprefix $O/,$(programs))
 
 # Every .c of a folder that is no program goes into the folder's archive. A
@@ -39,7 +38,8 @@ all: $(addprefix $O/,$(programs))
 modules = $(filter-out $(patsubst %,$1/%.c,$($1_programs)),$(wildcard $1/*.c))
 define folder_rules
 $O/obj/$1.a: $(patsubst %.c,$O/obj/%.o,$(modules))
-$O/static/$1.a: $(patsubst %.c,$O/static/%.o,$(filter-out filters/rule%,$(modules)))
+$O/static/$1.a: $(patsubst \
+  %.c,$O/static/%.o,$(filter-out filters/rule% edge/tls%,$(modules)))
 $(foreach p,$($1_programs),$(eval $O/$p: $(patsubst \
   %,$O/$(if $(filter $p,$(statics)),static,obj)/%,$1/$p.o $1.a lib.a)))
 endef
