@@ -141,6 +141,8 @@ say_features(struct session *session)
   session_say(session, "250-PIPELINING");
   size[9 + uint64_fmt(size + 9, session->config.data_bytes)] = 0;
   session_say(session, size);
+  if (starttls_offered(session))
+    session_say(session, "250-STARTTLS");
   session_say(session, "250-ENHANCEDSTATUSCODES");
   session_say(session, "250-8BITMIME");
   session_say(session, "250-SMTPUTF8");
@@ -164,7 +166,7 @@ do_helo(struct session *session, enum smtp_verb verb, char const *argument,
   for (size_t i = 0; i < n; i++)
     helo[i] = (char)(argument[i] == '\t' ? ' ' : argument[i]);
   helo[n] = 0;
-  strcpy(session->client.proto, verb == SMTP_EHLO ? "ESMTP" : "SMTP");
+  starttls_protocol(session, verb == SMTP_EHLO);
   session->said_client = false;
   if (verb == SMTP_EHLO) {
     say_features(session);
@@ -242,6 +244,9 @@ do_command(struct session *session, char const *line, size_t n)
     break;
   case SMTP_BDAT:
     message_bdat(session, argument, argument_bytes);
+    break;
+  case SMTP_STARTTLS:
+    starttls(session, argument_bytes);
     break;
   case SMTP_RSET:
     do_rset(session);
@@ -363,7 +368,7 @@ session_run(struct session *session)
   session->started_ms = clock_ms();
   ucspi_client(&session->client);
   facts_of_environment(&session->facts);
-  strcpy(session->client.proto, "SMTP");
+  starttls_begin(session);
   say_name(session, "220 ", config->greeting);
   serve(session);
   wire_close(&session->wire, strcmp(session->why, "quit") != 0 ||
