@@ -7,12 +7,13 @@ folders = edge smtpd filters deliver lib
 $(foreach f,$(folders),$(eval \
   $f_programs := $(notdir $(basename $(wildcard $f/*.[18])))))
 programs = $(foreach f,$(folders),$($f_programs))
-# Libraries beside skalibs that a program needs.
+# Libraries beside skalibs.
 $(foreach p,deliver-smtp trap-tlsd,$(eval LIBS_$p = -lssl -lcrypto))
 $(foreach p,cleanup rcptcheck rcptcheck-compile,$(eval LIBS_$p = -lpcre2-8))
-# Programs that are linked static, to start in a fifth of the time, where
-# conf-cc and conf-ld say plain cc.
-statics = $(edge_programs) trap-smtpd trap-pool received-line deliver-dirqueue
+# Linked static, to start in a fifth of the time, where conf-* say plain cc.
+statics = trap-smtpd trap-pool received-line deliver-dirqueue \
+  $(filter-out trap-tlsd dnsnote,$(edge_programs))
+unstatic = filters/rule% edge/tls% deliver/smtptls.c
 fetched = build/fetched
 static = $(fetched)/static
 CC_LINE := $(shell head -n 1 conf-cc)
@@ -38,8 +39,7 @@ all: $(addprefix $O/,$(programs))
 modules = $(filter-out $(patsubst %,$1/%.c,$($1_programs)),$(wildcard $1/*.c))
 define folder_rules
 $O/obj/$1.a: $(patsubst %.c,$O/obj/%.o,$(modules))
-$O/static/$1.a: $(patsubst \
-  %.c,$O/static/%.o,$(filter-out filters/rule% %tls.c edge/tls%,$(modules)))
+$O/static/$1.a: $(patsubst %.c,$O/static/%.o,$(filter-out $(unstatic),$(modules)))
 $(foreach p,$($1_programs),$(eval $O/$p: $(patsubst \
   %,$O/$(if $(filter $p,$(statics)),static,obj)/%,$1/$p.o $1.a lib.a)))
 endef

@@ -19,8 +19,35 @@
 struct state {
   bool mask;
   char me[256];
+  char version[32], cipher[64]; /* of TLS, or empty */
   struct envelope envelope;
 };
+
+/* A new session, perhaps: those of a pool's pipeline follow each other. */
+static void
+do_client(struct stage *stage)
+{
+  struct state *state = stage->state;
+  state->version[0] = state->cipher[0] = 0;
+}
+
+static void
+keep(struct note const *note, char *out, size_t size)
+{
+  size_t n = note->value_bytes < size - 1 ? note->value_bytes : size - 1;
+  memcpy(out, note->value, n);
+  out[n] = 0;
+}
+
+static void
+do_note(struct stage *stage, struct note const *note)
+{
+  struct state *state = stage->state;
+  if (!strcmp(note->key, "tls.version"))
+    keep(note, state->version, sizeof state->version);
+  else if (!strcmp(note->key, "tls.cipher"))
+    keep(note, state->cipher, sizeof state->cipher);
+}
 
 static void
 do_mail(struct stage *stage, struct envelope_command const *mail)
@@ -52,6 +79,8 @@ do_body(struct stage *stage)
       .client = &stage->client,
       .envelope = &state->envelope,
       .me = state->me,
+      .tls_version = state->version,
+      .tls_cipher = state->cipher,
       .mask = state->mask,
       .time = time(NULL),
   };
@@ -62,8 +91,11 @@ int
 main(int argc, char **argv)
 {
   static struct state state;
-  static struct stage_handlers const handlers = {
-      .mail = do_mail, .rcpt = do_rcpt, .body = do_body};
+  static struct stage_handlers const handlers = {.client = do_client,
+                                                 .note = do_note,
+                                                 .mail = do_mail,
+                                                 .rcpt = do_rcpt,
+                                                 .body = do_body};
   subgetopt l = SUBGETOPT_ZERO;
   int option;
   process_begin("received-line");

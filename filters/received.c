@@ -128,6 +128,18 @@ add_notes(struct writer *writer, struct received const *received)
   add_word(writer, text, n);
 }
 
+static void
+add_tls(struct writer *writer, struct received const *received)
+{
+  char const *cipher = received->tls_cipher;
+  if (!received->tls_version || !*received->tls_version)
+    return;
+  bool both = cipher && *cipher;
+  add_client(writer, "(", received->tls_version, both ? "" : ")");
+  if (both)
+    add_client(writer, "", cipher, ")");
+}
+
 void
 received_write(struct received const *received,
                void (*put)(void *context, char const *bytes, size_t n),
@@ -145,6 +157,7 @@ received_write(struct received const *received,
   add_text(&writer, received->me);
   add_text(&writer, "(trapline/" VERSION ") with");
   add_client(&writer, "", client->proto, "");
+  add_tls(&writer, received);
   add_client(&writer, "ident=", client->login, "");
   add_address(&writer, "MAIL_FROM=<", received->envelope->sender,
               received->envelope->sender_bytes, ">");

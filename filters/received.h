@@ -15,6 +15,8 @@ struct received {
   struct client const *client;
   struct envelope const *envelope;
   char const *me;
+  char const *tls_version; /* NULL or empty: not known, no TLS */
+  char const *tls_cipher;
   bool mask; /* no recipients, their notes instead */
   time_t time;
 };

@@ -60,7 +60,8 @@ config_read(struct config *config, char **command, char const **reason)
   if (control_line("greeting", fallback, config->greeting,
                    sizeof config->greeting) < 0 ||
       !read_numbers(config) || !persona_read(&config->persona) ||
-      control_line("pool", NULL, config->pool, sizeof config->pool) < 0)
+      control_line("pool", NULL, config->pool, sizeof config->pool) < 0 ||
+      control_line("tls", NULL, config->tls, sizeof config->tls) < 0)
     goto failed;
   if (config->pool[0] && !command)
     return 1;

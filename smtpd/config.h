@@ -26,6 +26,7 @@ struct config {
   uint64_t pool_s;         /* the wait for a pipeline of the pool */
   bool strict;             /* addresses by the letter of RFC 5321 */
   char pool[108];          /* trap-pool's socket; empty: stages are spawned */
+  char tls[108];           /* trap-tlsd's socket; empty: no STARTTLS */
   struct persona *persona; /* NULL: replies are our own */
   size_t stages;           /* at least 1; 0 with a pool */
   char **stage[CONFIG_STAGES_MAX]; /* each an argument vector */

@@ -51,6 +51,7 @@ say_as(struct session *session, struct persona_rule const *rule,
       .argument_bytes = session->argument_bytes,
       .size_max = config->data_bytes,
       .bytes = session->body.wire_bytes,
+      .starttls = starttls_offered(session),
       .number = number(session),
   };
   if (answers_rcpt)

@@ -2,29 +2,14 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "lib/fdpass.h"
+#include "lib/unixsocket.h"
 
 #define RETRY_MS 50
 #define RESTART_MS 2000
-
-static int
-try_connect(struct sockaddr_un const *address)
-{
-  int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-  if (fd < 0 ||
-      connect(fd, (struct sockaddr const *)address, sizeof *address) == 0)
-    return fd;
-  int reason = errno;
-  close(fd);
-  errno = reason;
-  return -1;
-}
 
 /* EAGAIN: the socket's queue is full; the others: nobody listens, which may be
  * a pool that is being started anew. */
@@ -38,15 +23,9 @@ may_pass(int64_t waited_ms)
 static int
 connect_to(char const *path, int64_t milliseconds)
 {
-  struct sockaddr_un address = {.sun_family = AF_UNIX};
   struct timespec pause = {0, RETRY_MS * 1000000};
-  if (strlen(path) >= sizeof address.sun_path) {
-    errno = ENAMETOOLONG;
-    return -1;
-  }
-  strcpy(address.sun_path, path);
   for (int64_t waited_ms = 0;; waited_ms += RETRY_MS) {
-    int fd = try_connect(&address);
+    int fd = unixsocket_connect(path);
     if (fd >= 0 || waited_ms >= milliseconds || !may_pass(waited_ms))
       return fd;
     nanosleep(&pause, NULL);

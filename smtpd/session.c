@@ -141,55 +141,6 @@ session_reset(struct session *session)
   session_end_transaction(session);
 }
 
-/* name: a control file's value. */
-static void
-say_name(struct session *session, char const *code, char const *name)
-{
-  char line[sizeof "250-" + CONFIG_NAME_MAX];
-  stpcpy(stpcpy(line, code), name);
-  session_say(session, line);
-}
-
-static void
-say_features(struct session *session)
-{
-  char size[sizeof "250-SIZE " + UINT64_FMT] = "250-SIZE ";
-  say_name(session, "250-", session->config.me);
-  session_say(session, "250-PIPELINING");
-  size[9 + uint64_fmt(size + 9, session->config.data_bytes)] = 0;
-  session_say(session, size);
-  session_say(session, "250-ENHANCEDSTATUSCODES");
-  session_say(session, "250-8BITMIME");
-  session_say(session, "250-SMTPUTF8");
-  session_say(session, "250 CHUNKING");
-}
-
-static void
-do_helo(struct session *session, enum smtp_verb verb, char const *argument,
-        size_t n)
-{
-  char *helo = session->client.helo;
-  if (!n) {
-    session_say_junk(session, verb == SMTP_EHLO
-                                  ? "501 5.5.4 Syntax: EHLO hostname"
-                                  : "501 5.5.4 Syntax: HELO hostname");
-    return;
-  }
-  session_reset(session);
-  if (n > CLIENT_VALUE_MAX)
-    n = CLIENT_VALUE_MAX;
-  for (size_t i = 0; i < n; i++)
-    helo[i] = (char)(argument[i] == '\t' ? ' ' : argument[i]);
-  helo[n] = 0;
-  strcpy(session->client.proto, verb == SMTP_EHLO ? "ESMTP" : "SMTP");
-  session->said_client = false;
-  if (verb == SMTP_EHLO && !session_has_words(session, "250")) {
-    say_features(session);
-    return;
-  }
-  say_name(session, "250 ", session->config.me);
-}
-
 /* Commands that change nothing but the count of those. */
 static void
 do_idle_command(struct session *session, enum smtp_verb verb)
@@ -249,7 +200,7 @@ do_command(struct session *session, char const *line, size_t n)
   switch (verb) {
   case SMTP_HELO:
   case SMTP_EHLO:
-    do_helo(session, verb, argument, argument_bytes);
+    session_helo(session, verb == SMTP_EHLO, argument, argument_bytes);
     break;
   case SMTP_MAIL:
     transaction_mail(session, argument, argument_bytes);
@@ -262,6 +213,9 @@ do_command(struct session *session, char const *line, size_t n)
     break;
   case SMTP_BDAT:
     message_bdat(session, argument, argument_bytes);
+    break;
+  case SMTP_STARTTLS:
+    starttls(session, argument_bytes);
     break;
   case SMTP_RSET:
     do_rset(session);
@@ -385,10 +339,8 @@ session_run(struct session *session)
   session->started_ms = clock_ms();
   ucspi_client(&session->client);
   facts_of_environment(&session->facts);
-  strcpy(session->client.proto, "SMTP");
-  strcpy(session->context, "connect");
-  session->argument = "";
-  say_name(session, "220 ", config->greeting);
+  starttls_begin(session);
+  session_greet(session);
   serve(session);
   wire_close(&session->wire, strcmp(session->why, "quit") != 0 ||
                                  wire_has_input(&session->wire));

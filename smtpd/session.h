@@ -60,11 +60,12 @@ struct session {
   bool lost;            /* it was to be told again, and cannot be: 451 */
   bool wanted;          /* others wait for the pipeline */
   bool seen_mail;       /* MAIL accepted, or sent and not answered yet */
+  bool tls;             /* the client speaks TLS */
   bool in_bdat;         /* a BDAT without LAST has been taken */
   char const *why;      /* the session is to end, and what the log says; NULL:
                            it goes on */
   char context[16];     /* what is answered: a command's verb, "connect",
-                           "body" */
+                           "body", "LAST" */
   char const *argument; /* of the command in hand; */
   size_t argument_bytes;
   uint64_t junk;       /* commands that got nowhere, in a row */
@@ -101,6 +102,13 @@ bool session_has_words(struct session const *session, char const *reply);
 
 /* The command in hand is this line. */
 void session_set_context(struct session *session, char const *line, size_t n);
+
+/* The greeting. */
+void session_greet(struct session *session);
+
+/* HELO; extended: EHLO. */
+void session_helo(struct session *session, bool extended, char const *argument,
+                  size_t n);
 
 /* What is answered next is not the command in hand, but the message behind it:
  * "body" after DATA, "LAST" after BDAT. */
@@ -168,6 +176,21 @@ void body_start(struct session *session, enum dot_state state);
  * refused is read all the same. 1, or 0 if the client is gone or too slow. */
 int body_data(struct session *session);
 int body_chunk(struct session *session, uint64_t n, bool last);
+
+/* starttls.c */
+
+/* The connection begins: whether a program before us has TLS on it, and the
+ * name of the protocol. */
+void starttls_begin(struct session *session);
+
+/* Whether EHLO offers STARTTLS. */
+bool starttls_offered(struct session const *session);
+
+/* Name the protocol, as "with" in Received has it. */
+void starttls_protocol(struct session *session, bool extended);
+
+/* The command, with an argument or without. */
+void starttls(struct session *session, size_t argument_bytes);
 
 /* message.c */
 void message_data(struct session *session, size_t argument_bytes);

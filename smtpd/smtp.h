@@ -25,6 +25,7 @@ enum smtp_verb {
   SMTP_HELP,
   SMTP_ETRN,
   SMTP_TURN,
+  SMTP_STARTTLS,
   SMTP_QUIT,
 };
 

@@ -2,15 +2,11 @@
  * time. Specified in trap-pool(8). */
 #include <errno.h>
 #include <signal.h>
-#include <string.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
-#include <skalibs/djbunix.h>
 #include <skalibs/selfpipe.h>
 #include <skalibs/sgetopt.h>
 #include <skalibs/strerr.h>
@@ -20,12 +16,12 @@
 #include "lib/clock.h"
 #include "lib/log.h"
 #include "lib/process.h"
+#include "lib/unixsocket.h"
 #include "smtpd/pool.h"
 
 #define USAGE                                                                  \
   "trap-pool [-n warm] [-m most] [-s sessions] [-a age] [-w wait] socket "     \
   "[program [argument ...]]"
-#define BACKLOG 4096
 #define EVENTS 64
 #define PAUSE_MS 200 /* between two tries to accept, out of descriptors */
 
@@ -77,40 +73,6 @@ read_options(struct pool *pool, int argc, char **argv)
   if (argc <= l.ind || pool->most > 10000)
     strerr_dieusage(EXIT_PERMANENT, USAGE);
   return l.ind;
-}
-
-/* A socket that nobody listens at is what a pool left that was killed. */
-static void
-remove_stale(struct sockaddr_un const *address)
-{
-  struct stat status;
-  if (lstat(address->sun_path, &status) < 0)
-    return;
-  if (!S_ISSOCK(status.st_mode))
-    strerr_dief(EXIT_PERMANENT, address->sun_path, " is there and no socket");
-  int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  if (connect(fd, (struct sockaddr const *)address, sizeof *address) == 0)
-    strerr_dief(EXIT_TEMPORARY, address->sun_path,
-                ": another pool listens there");
-  close(fd);
-  unlink(address->sun_path);
-}
-
-static int
-listen_at(char const *path)
-{
-  struct sockaddr_un address = {.sun_family = AF_UNIX};
-  if (strlen(path) >= sizeof address.sun_path)
-    strerr_dief(EXIT_PERMANENT, "path too long: ", path);
-  strcpy(address.sun_path, path);
-  remove_stale(&address);
-  int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-  mode_t mask = umask(0117);
-  if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof address) < 0 ||
-      listen(fd, BACKLOG) < 0)
-    strerr_diefusys(EXIT_TEMPORARY, "listen at ", path);
-  umask(mask);
-  return fd;
 }
 
 /* Out of descriptors, the socket is left alone for a moment: it would stay
@@ -231,7 +193,7 @@ main(int argc, char **argv)
   if (getrlimit(RLIMIT_NOFILE, &files) < 0 || files.rlim_cur > 1048576)
     files.rlim_cur = 1048576;
   int signals = trap_signals();
-  struct listener listener = {.socket = listen_at(argv[first]),
+  struct listener listener = {.socket = unixsocket_listen(argv[first]),
                               .watched = false,
                               .since_ms = INT64_MIN / 2};
   if (!pool_init(&pool, files.rlim_cur) ||

@@ -226,6 +226,22 @@ wire_take(struct wire *wire, size_t n)
   wire->begin += n;
 }
 
+size_t
+wire_purge(struct wire *wire, char const **bytes)
+{
+  size_t n = wire->end - wire->begin;
+  ssize_t r = recv(wire->in, wire->input + wire->end,
+                   sizeof wire->input - wire->end, MSG_DONTWAIT);
+  *bytes = wire->input + wire->begin;
+  if (r > 0) {
+    n += (size_t)r;
+    wire->bytes_read += (uint64_t)r;
+  }
+  wire->begin = wire->end = 0;
+  wire->ready = false;
+  return n;
+}
+
 void
 wire_say(struct wire *wire, char const *text)
 {

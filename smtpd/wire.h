@@ -70,6 +70,10 @@ bool wire_has_input(struct wire const *wire);
 size_t wire_piece(struct wire *wire, char const **bytes);
 void wire_take(struct wire *wire, size_t n);
 
+/* Drop what was read and not taken, and what else has come by now, a buffer
+ * full at most; it stays readable until the next call. Returns its length. */
+size_t wire_purge(struct wire *wire, char const **bytes);
+
 /* Send what was said and wait at most milliseconds for input. Whether some
  * came, or the connection failed. */
 bool wire_ready(struct wire *wire, int milliseconds);

@@ -24,10 +24,10 @@ sub words {
     return $text;
 }
 
-my @pages = glob '{lib,smtpd,filters,deliver,run}/*.[1578]';
+my @pages = glob '{lib,edge,smtpd,filters,deliver,run}/*.[1578]';
 my $words = join ' ', map { words($_) } @pages;
 
-for my $source (glob '{lib,smtpd,filters,deliver}/*.c') {
+for my $source (glob '{lib,edge,smtpd,filters,deliver}/*.c') {
     my $text = slurp($source);
     my $calls = qr/(?:log_start|stage_log|session_log|start_log|broken|
                       break_off|report|log_failure)\s*\(/x;

@@ -227,7 +227,7 @@ def test_sockets():
     trap = new_trap("-n1", "-m1")
     second = subprocess.run(["trap-pool", "pool"], cwd=trap.dir, check=False,
                             env=trap.environment({}), capture_output=True)
-    ok(second.returncode == 111 and b"another pool listens" in second.stderr,
+    ok(second.returncode == 111 and b"another service listens" in second.stderr,
        "a second pool on the socket: refused", second.stderr)
     client = trap.connect(kind=socket.SOCK_STREAM)
     client.greet()

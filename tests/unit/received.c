@@ -273,6 +273,23 @@ test_many_notes(void)
          "... those that have are whole");
 }
 
+static void
+test_tls(void)
+{
+  start();
+  add_recipient("u", "");
+  received.tls_version = "TLSv1.3";
+  received.tls_cipher = "TLS_AES_256_GCM_SHA384";
+  tap_ok(strstr(header(), " with ESMTP (TLSv1.3 TLS_AES_256_GCM_SHA384) ident="
+                          "joe ") != NULL,
+         "TLS, version and cipher");
+  received.tls_cipher = "";
+  tap_ok(strstr(header(), " with ESMTP (TLSv1.3) ident=joe ") != NULL,
+         "TLS, version alone");
+  received.tls_version = "";
+  tap_ok(strstr(header(), " with ESMTP ident=joe ") != NULL, "no TLS");
+}
+
 int
 main(void)
 {
@@ -284,5 +301,6 @@ main(void)
   test_fold_lengths();
   test_many();
   test_many_notes();
+  test_tls();
   return tap_done();
 }

@@ -1,0 +1,16 @@
+/* Unix stream sockets, by their path. */
+#ifndef TRAPLINE_LIB_UNIXSOCKET_H
+#define TRAPLINE_LIB_UNIXSOCKET_H
+
+/* Connect, without waiting: a non-blocking, close-on-exec descriptor; or -1
+ * with errno (EAGAIN: the socket's queue is full). */
+int unixsocket_connect(char const *path);
+
+/*
+ * Listen at path, open for owner and group: a non-blocking, close-on-exec
+ * descriptor. A socket that nobody listens at, as a killed service leaves it,
+ * is replaced. Does not return on failure: says why, and exits.
+ */
+int unixsocket_listen(char const *path);
+
+#endif
