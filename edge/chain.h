@@ -8,7 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "edge/network.h"
+#include "lib/network.h"
 
 /* Lengths of networks, as -4 and -6 say them. */
 struct chain_bits {

@@ -15,7 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "edge/network.h"
+#include "lib/network.h"
 
 #define HISTORY_WAYS 8
 #define HISTORY_INSTANTS_MAX 1000

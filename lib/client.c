@@ -110,6 +110,16 @@ int
 client_parse(char const *text, size_t n, struct client *client)
 {
   struct client found = {0};
+  if (!client_update(text, n, &found))
+    return 0;
+  *client = found;
+  return 1;
+}
+
+int
+client_update(char const *text, size_t n, struct client *client)
+{
+  struct client found = *client;
   char const *p = text;
   char const *end = text + n;
   for (;;) {

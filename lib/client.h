@@ -33,6 +33,9 @@ struct client {
  */
 int client_parse(char const *text, size_t n, struct client *client);
 
+/* The same, but attributes that are not there stay as they are in *client. */
+int client_update(char const *text, size_t n, struct client *client);
+
 /* Room for the longest line of client_format. */
 #define CLIENT_LINE_MAX 4096
 

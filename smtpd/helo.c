@@ -24,6 +24,9 @@ say_features(struct session *session)
   session_say(session, size);
   if (starttls_offered(session))
     session_say(session, "250-STARTTLS");
+  if (xclient_offered(session))
+    session_say(session, "250-XCLIENT NAME ADDR PORT PROTO HELO LOGIN DESTADDR "
+                         "DESTPORT");
   session_say(session, "250-ENHANCEDSTATUSCODES");
   session_say(session, "250-8BITMIME");
   session_say(session, "250-SMTPUTF8");

@@ -214,6 +214,9 @@ do_command(struct session *session, char const *line, size_t n)
   case SMTP_BDAT:
     message_bdat(session, argument, argument_bytes);
     break;
+  case SMTP_XCLIENT:
+    xclient(session, argument, argument_bytes);
+    break;
   case SMTP_STARTTLS:
     starttls(session, argument_bytes);
     break;

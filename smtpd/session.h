@@ -28,6 +28,8 @@
 
 #define REPLAY_BYTES 16384
 
+enum xclient { XCLIENT_NOT_ASKED, XCLIENT_YES, XCLIENT_NO };
+
 /* The MAIL and RCPT lines of this transaction, as the pipeline has them. */
 struct replay {
   bool fits; /* else there was no room for all */
@@ -61,6 +63,7 @@ struct session {
   bool wanted;          /* others wait for the pipeline */
   bool seen_mail;       /* MAIL accepted, or sent and not answered yet */
   bool tls;             /* the client speaks TLS */
+  enum xclient xclient; /* whether who has connected may say XCLIENT */
   bool in_bdat;         /* a BDAT without LAST has been taken */
   char const *why;      /* the session is to end, and what the log says; NULL:
                            it goes on */
@@ -109,6 +112,10 @@ void session_greet(struct session *session);
 /* HELO; extended: EHLO. */
 void session_helo(struct session *session, bool extended, char const *argument,
                   size_t n);
+
+/* XCLIENT: whether who has connected may say it; and the command. */
+bool xclient_offered(struct session *session);
+void xclient(struct session *session, char const *argument, size_t n);
 
 /* What is answered next is not the command in hand, but the message behind it:
  * "body" after DATA, "LAST" after BDAT. */

@@ -12,15 +12,19 @@ struct name {
 };
 
 static struct name const names[] = {
-    {"HELO", SMTP_HELO},         {"EHLO", SMTP_EHLO},  {"MAIL", SMTP_MAIL},
-    {"RCPT", SMTP_RCPT},         {"DATA", SMTP_DATA},  {"BDAT", SMTP_BDAT},
-    {"RSET", SMTP_RSET},         {"NOOP", SMTP_NOOP},  {"VRFY", SMTP_VRFY},
-    {"EXPN", SMTP_EXPN},         {"HELP", SMTP_HELP},  {"ETRN", SMTP_ETRN},
-    {"TURN", SMTP_TURN},         {"QUIT", SMTP_QUIT},  {"GET", SMTP_HTTP},
-    {"POST", SMTP_HTTP},         {"HEAD", SMTP_HTTP},  {"PUT", SMTP_HTTP},
-    {"DELETE", SMTP_HTTP},       {"TRACE", SMTP_HTTP}, {"OPTIONS", SMTP_HTTP},
-    {"CONNECT", SMTP_HTTP},      {"PATCH", SMTP_HTTP}, {"PRI", SMTP_HTTP},
-    {"STARTTLS", SMTP_STARTTLS},
+    {"HELO", SMTP_HELO},         {"EHLO", SMTP_EHLO},
+    {"MAIL", SMTP_MAIL},         {"RCPT", SMTP_RCPT},
+    {"DATA", SMTP_DATA},         {"BDAT", SMTP_BDAT},
+    {"RSET", SMTP_RSET},         {"NOOP", SMTP_NOOP},
+    {"VRFY", SMTP_VRFY},         {"EXPN", SMTP_EXPN},
+    {"HELP", SMTP_HELP},         {"ETRN", SMTP_ETRN},
+    {"TURN", SMTP_TURN},         {"QUIT", SMTP_QUIT},
+    {"GET", SMTP_HTTP},          {"POST", SMTP_HTTP},
+    {"HEAD", SMTP_HTTP},         {"PUT", SMTP_HTTP},
+    {"DELETE", SMTP_HTTP},       {"TRACE", SMTP_HTTP},
+    {"OPTIONS", SMTP_HTTP},      {"CONNECT", SMTP_HTTP},
+    {"PATCH", SMTP_HTTP},        {"PRI", SMTP_HTTP},
+    {"STARTTLS", SMTP_STARTTLS}, {"XCLIENT", SMTP_XCLIENT},
 };
 
 static bool

@@ -26,6 +26,7 @@ enum smtp_verb {
   SMTP_ETRN,
   SMTP_TURN,
   SMTP_STARTTLS,
+  SMTP_XCLIENT,
   SMTP_QUIT,
 };
 

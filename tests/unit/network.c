@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "edge/network.h"
+#include "lib/network.h"
 
 static void
 test_text(void)

@@ -1,4 +1,4 @@
-#include "edge/network.h"
+#include "lib/network.h"
 
 #include <arpa/inet.h>
 #include <stdio.h>

@@ -1,8 +1,8 @@
 /*
  * The network that a client is of: its address cut to so many bits. Pure.
  */
-#ifndef TRAPLINE_EDGE_NETWORK_H
-#define TRAPLINE_EDGE_NETWORK_H
+#ifndef TRAPLINE_LIB_NETWORK_H
+#define TRAPLINE_LIB_NETWORK_H
 
 #include <netinet/in.h>
 #include <stdbool.h>
