@@ -25,7 +25,7 @@
 #include "lib/joblist.h"
 #include "lib/process.h"
 
-#define USAGE "dq-stat [ -t | -p ] [ -w seconds ] directory ..."
+#define USAGE "dq-stat [-t | -p] [-w seconds] directory ..."
 #define WINDOW_MAX_S 86400
 #define PART (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
 
