@@ -127,7 +127,7 @@ mboxreader_next(struct mboxreader *reader, struct spool *spool)
       reader->has_begun = true;
       break;
     }
-    if (blank && spool_write(spool, "\r\n" + 2 - blank, blank) == -1)
+    if (blank && spool_write(spool, &"\r\n"[2 - blank], blank) == -1)
       return MBOXREADER_WRITE_ERROR;
     blank = reader->in_line ? 0 : blank_bytes(from, n);
     if (blank)
