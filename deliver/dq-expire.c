@@ -25,8 +25,8 @@
 #include "lib/process.h"
 
 #define USAGE                                                                  \
-  "dq-expire [ -f ] [ -n ] [ -a seconds ] [ -c jobs ] [ -b bytes ] "           \
-  "[ -w seconds ] directory"
+  "dq-expire [-f] [-n] [-a seconds] [-c jobs] [-b bytes] [-w seconds] "        \
+  "directory"
 #define STOP_EVERY 256
 
 /* What a round did, for the log. */

@@ -15,7 +15,7 @@
 #include "lib/exitcode.h"
 #include "lib/process.h"
 
-#define USAGE "dq-fsck [ -y ] directory"
+#define USAGE "dq-fsck [-y] directory"
 #define EXIT_FINDINGS 1
 
 static char const *

@@ -51,20 +51,20 @@ is_wanted(struct query const *query, struct listing const *job, int state)
     return false;
   if (!query->key)
     return true;
-  line = job->damage ? NULL : jobrecord_find(&job->record, query->key);
+  line = !job->parsed ? NULL : jobrecord_find(&job->record, query->key);
   return line && line->value_bytes == strlen(query->value) &&
          !memcmp(line->value, query->value, line->value_bytes);
 }
 
 /* Go through a directory of jobs in order; returns how many were wanted. */
 static uint64_t
-visit(struct query const *query, int root, char const *directory, int state,
-      show *show_job)
+visit(struct query const *query, struct listing_queue *queue,
+      char const *directory, int state, show *show_job)
 {
   static struct listing job;
   struct joblist list;
   uint64_t number = 0;
-  int fd = openat(root, directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  int fd = openat(queue->root, directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (fd < 0 && errno == ENOENT)
     return 0;
   joblist_start(&list, true);
@@ -73,7 +73,7 @@ visit(struct query const *query, int root, char const *directory, int state,
       strerr_diefusys(EXIT_TEMPORARY, "read ", query->directory, "/",
                       directory);
     for (char const *name; (name = joblist_next(&list));) {
-      if (!listing_read(&job, root, directory, name) ||
+      if (!listing_read(&job, queue, directory, name) ||
           !is_wanted(query, &job, state))
         continue;
       number++;
@@ -110,7 +110,7 @@ show_null(struct query const *query, struct listing const *job, uint64_t number)
 
 /* The sections of the text, each left out when it is empty. */
 static void
-list_text(struct query const *query, int root)
+list_text(struct query const *query, struct listing_queue *queue)
 {
   static struct {
     int state; /* enum listing_state */
@@ -120,9 +120,10 @@ list_text(struct query const *query, int root)
                         {LISTING_DAMAGED, "queue", "damaged"},
                         {LISTING_DEFERRED, "deferred", "deferred"},
                         {LISTING_FAILED, "failed", "failed"}};
-  printf("Jobs: active: %llu  queued: %llu\n",
-         (unsigned long long)visit(query, root, "queue", LISTING_ACTIVE, NULL),
-         (unsigned long long)visit(query, root, "queue", LISTING_QUEUED, NULL));
+  printf(
+      "Jobs: active: %llu  queued: %llu\n",
+      (unsigned long long)visit(query, queue, "queue", LISTING_ACTIVE, NULL),
+      (unsigned long long)visit(query, queue, "queue", LISTING_QUEUED, NULL));
   if (query->count_only)
     return;
   printf("\n");
@@ -130,24 +131,24 @@ list_text(struct query const *query, int root)
     int state = sections[i].state;
     if (query->state >= 0 ? state != query->state : state > LISTING_DAMAGED)
       continue;
-    if (!visit(query, root, sections[i].directory, state, NULL))
+    if (!visit(query, queue, sections[i].directory, state, NULL))
       continue;
     printf("%s:\n", sections[i].heading);
-    visit(query, root, sections[i].directory, state, show_text);
+    visit(query, queue, sections[i].directory, state, show_text);
     printf("\n");
   }
 }
 
 static void
-show_all(struct query const *query, int root)
+show_all(struct query const *query, struct listing_queue *queue)
 {
   char const *directory = query->state == LISTING_DEFERRED ? "deferred"
                           : query->state == LISTING_FAILED ? "failed"
                                                            : "queue";
   if (query->form == FORM_TEXT || query->count_only)
-    list_text(query, root);
+    list_text(query, queue);
   else
-    visit(query, root, directory, query->state,
+    visit(query, queue, directory, query->state,
           query->form == FORM_JSON ? show_json : show_null);
   if (fflush(stdout) == EOF || ferror(stdout))
     strerr_diefusys(EXIT_TEMPORARY, "write to standard output");
@@ -209,13 +210,13 @@ read_options(int argc, char **argv, struct query *query)
 int
 main(int argc, char **argv)
 {
+  static struct listing_queue queue;
   struct query query = {.state = -1};
   process_begin("dq-list");
   signal(SIGPIPE, SIG_DFL); /* whoever reads may have seen enough */
   read_options(argc, argv, &query);
-  int root = open(query.directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (root < 0)
+  if (listing_open(&queue, query.directory) == -1)
     strerr_diefusys(EXIT_TEMPORARY, "open ", query.directory);
-  show_all(&query, root);
+  show_all(&query, &queue);
   return EXIT_DONE;
 }

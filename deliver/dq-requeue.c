@@ -15,8 +15,7 @@
 #include "lib/joblist.h"
 #include "lib/process.h"
 
-#define USAGE                                                                  \
-  "dq-requeue [ -n ] [ -f name ] [ -t directory ] directory [ job ... ]"
+#define USAGE "dq-requeue [-n] [-f name] [-t other] directory [job ...]"
 
 struct requeue {
   struct aside aside;

@@ -2,9 +2,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -20,6 +23,22 @@ listing_state(char const *name)
     if (!strcmp(states[i], name))
       return i;
   return -1;
+}
+
+int
+listing_open(struct listing_queue *queue, char const *directory)
+{
+  char path[PATH_MAX];
+  if (jobqueue_start(&queue->paths, directory) == -1 ||
+      !realpath(directory, path))
+    return -1;
+  if (strlen(path) > JOBQUEUE_PATH_MAX) {
+    errno = ENAMETOOLONG;
+    return -1;
+  }
+  strcpy(queue->paths.path, path);
+  queue->root = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  return queue->root >= 0 ? 0 : -1;
 }
 
 /* A small file, of at most size bytes. Its length; -1 with errno. */
@@ -59,10 +78,35 @@ read_lock(struct listing *job, int root)
               errno == ESRCH;
 }
 
-int
-listing_read(struct listing *job, int root, char const *directory,
-             char const *name)
+/* NULL, or what is damaged; nothing is where it must not be looked at. */
+static char const *
+look_at_data(struct listing const *job, struct listing_queue *queue)
 {
+  char located[JOBDATA_PATH_MAX];
+  struct stat status;
+  struct jobrecord const *record = &job->record;
+  char const *damage =
+      jobdata_locate(&queue->data, &queue->paths, record->data_path, located);
+  if (damage)
+    return damage;
+  if (fstatat(queue->root, located, &status, AT_SYMLINK_NOFOLLOW) == -1)
+    return errno == ENOENT ? "data file is gone" : NULL;
+  if (S_ISLNK(status.st_mode))
+    return "data file is a symbolic link";
+  if (!S_ISREG(status.st_mode))
+    return "data file is no regular file";
+  return record->has_bytes && (uint64_t)status.st_size < record->data_bytes
+             ? "data file cut short"
+             : NULL;
+}
+
+int
+listing_read(struct listing *job, struct listing_queue *queue,
+             char const *directory, char const *name)
+{
+  char path[JOBLIST_NAME_MAX + 16];
+  struct stat status;
+  int root = queue->root;
   job->directory = directory;
   job->damage = NULL;
   job->dead = false;
@@ -80,10 +124,18 @@ listing_read(struct listing *job, int root, char const *directory,
     job->damage = "control file too big";
   else
     job->damage = jobrecord_parse(&job->record, job->text, (size_t)n);
-  if (job->state == LISTING_QUEUED)
+  job->parsed = !job->damage;
+  if (job->parsed && (job->damage = look_at_data(job, queue))) {
+    /* Of a job that is finished, the control file goes first. */
+    snprintf(path, sizeof path, "%s/%s", directory, name);
+    if (fstatat(root, path, &status, AT_SYMLINK_NOFOLLOW) == -1)
+      return 0;
+  }
+  if (job->state == LISTING_QUEUED) {
     read_lock(job, root);
-  if (job->damage)
-    job->state = LISTING_DAMAGED;
+    if (job->damage)
+      job->state = LISTING_DAMAGED;
+  }
   return 1;
 }
 
@@ -194,8 +246,9 @@ listing_json(struct listing const *job)
            job->dead ? "true" : "false");
     print_member("lock_host", job->lock_host, strlen(job->lock_host));
   }
-  if (job->damage) {
+  if (job->damage)
     print_member("damage", job->damage, strlen(job->damage));
+  if (!job->parsed) {
     printf("}\n");
     return;
   }

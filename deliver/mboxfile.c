@@ -136,14 +136,20 @@ copy(struct mboxfile *file, int from)
   return fd_sync(file->fd) == -1 ? failed(file, "sync") : 0;
 }
 
+void
+mboxfile_directory(struct mboxfile const *file, char *directory)
+{
+  strcpy(directory, file->path);
+  char *slash = strrchr(directory, '/');
+  strcpy(slash ? slash + (slash == directory) : directory, slash ? "" : ".");
+}
+
 /* The name of a new file must survive a power cut, too. */
 static int
 sync_directory(struct mboxfile *file)
 {
   char directory[PATH_MAX];
-  strcpy(directory, file->path);
-  char *slash = strrchr(directory, '/');
-  strcpy(slash ? slash + (slash == directory) : directory, slash ? "" : ".");
+  mboxfile_directory(file, directory);
   int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   int result = fd < 0 ? -1 : fd_sync(fd);
   if (fd >= 0)

@@ -2,9 +2,10 @@
  * An mbox file, locked as mail tools expect it, and appended to whole or not
  * at all.
  *
- * The locks, in this order: fcntl on the file, then FILE.lock made with O_EXCL,
- * whose text is our process, host and the file's length before. That text is
- * also the journal: who finds it after a crash cuts the file to that length.
+ * The locks, in this order: fcntl on the file, then FILE.lock, made only where
+ * there is none, whose text is our process, host and the file's length before.
+ * That text is also the journal: who finds it after a crash cuts the file to
+ * that length.
  *
  * Functions return 0; or -1 with errno, and file->action says what failed.
  */
@@ -36,6 +37,10 @@ int mboxfile_open(struct mboxfile *file, char const *path,
 /* Append what can be read from this descriptor, and sync it. On failure the
  * file has its old length. */
 int mboxfile_append(struct mboxfile *file, int from);
+
+/* Between mboxfile.c and mboxlock.c: the directory of path, into PATH_MAX
+ * bytes. */
+void mboxfile_directory(struct mboxfile const *file, char *directory);
 
 /* Unlock and close. */
 void mboxfile_close(struct mboxfile *file);

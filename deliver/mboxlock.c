@@ -136,21 +136,59 @@ write_lock(struct mboxfile *file, int fd)
   return allwrite(fd, text, (size_t)n) == (size_t)n ? fd_sync(fd) : -1;
 }
 
-int
-mboxlock_take(struct mboxfile *file)
+/* The lock gets its name when it is whole: an empty one, left by SIGKILL, would
+ * be anybody's. 0 or -1. */
+static int
+link_lock(struct mboxfile *file, int fd)
 {
-  int const flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
-  int fd = open(file->lock, flags, (mode_t)0644);
-  if (fd < 0 && errno == EEXIST) {
-    int result = break_lock(file);
-    if (result != 1)
-      return result;
-    fd = open(file->lock, flags, (mode_t)0644);
-  }
+  char unnamed[40];
+  snprintf(unnamed, sizeof unnamed, "/proc/self/fd/%d", fd);
+  if (write_lock(file, fd) == -1 ||
+      linkat(AT_FDCWD, unnamed, AT_FDCWD, file->lock, AT_SYMLINK_FOLLOW) == -1)
+    return -1;
+  file->has_lock = true;
+  return 0;
+}
+
+/* Where the file system has no files without a name, or there is no /proc. */
+static int
+create_lock(struct mboxfile *file)
+{
+  int fd =
+      open(file->lock, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+           (mode_t)0644);
   if (fd < 0)
-    return errno == EEXIST ? 0 : -1;
+    return -1;
   file->has_lock = true;
   int result = write_lock(file, fd);
   fd_close(fd);
-  return result == -1 ? -1 : 1;
+  return result;
+}
+
+static int
+make_lock(struct mboxfile *file)
+{
+  char directory[PATH_MAX];
+  mboxfile_directory(file, directory);
+  int fd = open(directory, O_WRONLY | O_TMPFILE | O_CLOEXEC, (mode_t)0644);
+  if (fd < 0)
+    return create_lock(file);
+  int result = link_lock(file, fd);
+  fd_close(fd);
+  return result == -1 && errno == ENOENT ? create_lock(file) : result;
+}
+
+int
+mboxlock_take(struct mboxfile *file)
+{
+  int result = make_lock(file);
+  if (result == -1 && errno == EEXIST) {
+    result = break_lock(file);
+    if (result != 1)
+      return result;
+    result = make_lock(file);
+  }
+  if (result == 0)
+    return 1;
+  return errno == EEXIST ? 0 : -1;
 }

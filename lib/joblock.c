@@ -255,9 +255,13 @@ joblock_take(struct joblock *lock, struct joblocker *locker,
     if (futimens(lock->fd, NULL) == 0 &&
         linkat(queue->tmp, lock->file, queue->active, job, 0) == 0)
       lock->held = true;
-    else if (errno == ENOENT) /* a cleaner took the file, or all of tmp */
-      joblock_forget(lock);
-    else if (errno != EEXIST) {
+    else if (errno == ENOENT) {
+      /* A cleaner took the file, or all of tmp; or, if a new one cannot be
+       * linked either, active. */
+      joblock_remove(lock, queue);
+      if (attempt > 1 && jobqueue_renew_active(queue) == -1)
+        return JOBLOCK_FAILED;
+    } else if (errno != EEXIST) {
       jobqueue_fail(queue, "link", "active", job);
       return JOBLOCK_FAILED;
     } else if (!take_over(lock, locker, queue, job, control) && !lock->held)

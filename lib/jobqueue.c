@@ -99,6 +99,12 @@ jobqueue_renew_tmp(struct jobqueue *queue)
 }
 
 int
+jobqueue_renew_active(struct jobqueue *queue)
+{
+  return open_part(queue, &queue->active, "active");
+}
+
+int
 jobqueue_renew_queue(struct jobqueue *queue)
 {
   struct stat status;
@@ -143,8 +149,7 @@ jobqueue_ready(struct jobqueue *queue)
   jobqueue_close(queue);
   if (open_root(queue) == 0 && jobqueue_renew_tmp(queue) == 0 &&
       open_part(queue, &queue->data, "data") == 0 &&
-      open_part(queue, &queue->active, "active") == 0 &&
-      jobqueue_renew_queue(queue) == 0) {
+      jobqueue_renew_active(queue) == 0 && jobqueue_renew_queue(queue) == 0) {
     queue->opened++;
     return 0;
   }

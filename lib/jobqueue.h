@@ -58,8 +58,9 @@ int jobqueue_leaf(struct jobqueue *queue, char const *data_path);
  * descriptor, the caller's, or -1. */
 int jobqueue_open(struct jobqueue *queue, char const *name);
 
-/* Open tmp or queue anew, or make it, because it was removed. 0 or -1. */
+/* Open a part anew, or make it, because it was removed. 0 or -1. */
 int jobqueue_renew_tmp(struct jobqueue *queue);
+int jobqueue_renew_active(struct jobqueue *queue);
 int jobqueue_renew_queue(struct jobqueue *queue);
 
 /* Note a failure for the log: errno, what was tried, and the file's path below

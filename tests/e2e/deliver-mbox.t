@@ -284,6 +284,17 @@ def test_room():
        slurp("box").endswith(b"2026\nn\n\n".replace(
            b"2026", b"%d" % time.gmtime().tm_year)) and
        len(slurp("box")) < len(old) + 100, "the next one cuts it off")
+    late = []
+    for call in ("write", "fsync", "linkat", "unlink"):
+        for when in range(1, 6):
+            run(message(b"k\n"), "box", prefix=(
+                "strace", "-o", "trace", "-qq", "-e",
+                f"inject={call}:signal=KILL:when={when}"))
+            last, _ = answer(message(b"n\n"), "-t", "1", "box")
+            if not last.startswith("250 "):
+                late.append(f"{call} {when}")
+                os.unlink("box.lock")
+    equal(late, [], "SIGKILL anywhere: the next one need not wait")
 
 
 for test in (test_messages, test_names, test_options, test_neighbours,

@@ -24,6 +24,9 @@ def run(*arguments):
 
 def put(name, text=None, directory="queue", meta=b""):
     os.makedirs("q/" + directory, exist_ok=True)
+    os.makedirs("q/data/a/b", exist_ok=True)
+    with open("q/data/a/b/x", "wb") as f:
+        f.write(b"123456789")
     if text is None:
         text = (b"QDFN: /q/data/a/b/x\nQDSB: 9\nQSTT: 1795218323\n"
                 b"QSTM: 195772\nQSHN: vm\n" + meta)
@@ -83,6 +86,36 @@ def test_damaged():
        "a name does nothing to a terminal")
 
 
+def test_damaged_data():
+    os.makedirs("q/data/a/b/directory")
+    os.symlink("x", "q/data/a/b/link")
+    for name, path, size, reason in (
+            ("1", "/q/data/a/b/gone", 9, "data file is gone"),
+            ("2", "/q/data/a/b/x", 10, "data file cut short"),
+            ("3", "/etc/passwd", 1, "data file not in the queue"),
+            ("4", "/q/data/a/b/link", 9, "data file is a symbolic link"),
+            ("5", "/q/data/a/b/directory", 1, "data file is no regular file"),
+            ("6", "/q/data/a/b/x", 8, None)):
+        put(name, b"QDFN: %s\nQDSB: %d\nk: v\n" % (path.encode(), size))
+        out = run("--state", "damaged")[1].decode()
+        if reason:
+            ok(f"- {name}: {name} ({reason})\n" in out, reason)
+    equal(run("-c")[1], b"Jobs: active: 0  queued: 1\n",
+          "a data file that is longer can be taken")
+    line = json.loads(run("--json", "--meta", "k=v")[1].splitlines()[0])
+    equal((line["damage"], line["meta"]), ("data file is gone", {"k": "v"}),
+          "--json: what can be read is there, too")
+    os.mkdir("q/failed")
+    for name in ("1", "2"):
+        os.rename("q/queue/" + name, "q/failed/" + name)
+    put("50.7", b"", "failed")
+    equal(run("--state", "failed", "--null")[1],
+          b"q/failed/1\0q/failed/2\0q/failed/50.7\0",
+          "damaged jobs that were put aside are listed there")
+    ok(b"failed:\n- 1: 1 (data file is gone)\n" in run("--state", "failed")[1],
+       "with the reason")
+
+
 def test_json():
     put("50.1", meta=b'k: "v\\"\nbad: \xff\x00\x01\nk2: one\nk2: two\n')
     put("50.2", b"")
@@ -106,7 +139,7 @@ def test_json():
 def test_filters():
     put("50.1", meta=b"ip: 192.0.2.1\n")
     put("50.2", meta=b"ip: 192.0.2.10\n")
-    put("50.3", b"QDFN: /q/x\nQSTT: %d\n" % time.time())
+    put("50.3", b"QDFN: /q/data/a/b/x\nQSTT: %d\n" % time.time())
     equal(run("--null", "--meta", "ip=192.0.2.1")[1], b"q/queue/50.1\0",
           "--meta")
     equal(run("-c", "--older", "3600", "--meta", "ip=192.0.2.10")[1],
@@ -132,8 +165,8 @@ def test_usage():
     equal(os.listdir("q"), [], "it stays empty")
 
 
-for test in (test_text, test_damaged, test_json, test_filters, test_many,
-             test_usage):
+for test in (test_text, test_damaged, test_damaged_data, test_json,
+             test_filters, test_many, test_usage):
     with Top():
         test()
 done()

@@ -228,8 +228,24 @@ test_missing(void)
   tap_ok(take_with(&lock, "1") == JOBLOCK_TAKEN, "all of tmp was");
   joblock_drop(&lock, &queue);
   shell("rm -r q/active");
-  tap_ok(take_with(&lock, "1") == JOBLOCK_FAILED, "active was");
-  tap_is_string(queue.failure.action, "lock", "is said");
+  tap_ok(take_with(&lock, "1") == JOBLOCK_TAKEN, "active was");
+  shell("[ $(ls q/tmp | wc -l) = 1 ]");
+  shell("rm -r q/active");
+  tap_ok(!joblock_owns(&lock, &queue), "with a lock of ours in it");
+  joblock_drop(&lock, &queue);
+  shell("rm -r q/tmp; mkdir q/active");
+  tap_ok(take_with(&lock, "1") == JOBLOCK_TAKEN, "active is another, no tmp");
+  joblock_drop(&lock, &queue);
+  shell("mv q gone");
+  shell("rm -r gone/active gone/tmp");
+  tap_ok(take_with(&lock, "1") == JOBLOCK_TAKEN, "the queue was moved");
+  joblock_drop(&lock, &queue);
+  int control = openat(queue.queue, "1", O_RDONLY);
+  shell("rm -r gone");
+  tap_ok(joblock_take(&lock, &locker, &queue, "1", control) == JOBLOCK_FAILED,
+         "all was");
+  tap_is_string(queue.failure.action, "create", "is said");
+  close(control);
 }
 
 static void
