@@ -10,6 +10,7 @@ programs = $(foreach f,$(folders),$($f_programs))
 
 # Libraries beside skalibs that a program needs.
 $(foreach p,cleanup rcptcheck rcptcheck-compile,$(eval LIBS_$p = -lpcre2-8))
+$(foreach p,dnsnote,$(eval LIBS_$p = -lcares))
 # Programs that are linked static, to start in a fifth of the time, where
 # conf-cc and conf-ld say plain cc.
 statics = trap-smtpd trap-pool received-line deliver-dirqueue
@@ -39,7 +40,7 @@ all: $(addprefix $O/,$(programs))
 modules = $(filter-out $(patsubst %,$1/%.c,$($1_programs)),$(wildcard $1/*.c))
 define folder_rules
 $O/obj/$1.a: $(patsubst %.c,$O/obj/%.o,$(modules))
-$O/static/$1.a: $(patsubst %.c,$O/static/%.o,$(filter-out filters/rule%,$(modules)))
+$O/static/$1.a: $(patsubst %.c,$O/static/%.o,$(filter-out filters/rule% lib/dns%,$(modules)))
 $(foreach p,$($1_programs),$(eval $O/$p: $(patsubst \
   %,$O/$(if $(filter $p,$(statics)),static,obj)/%,$1/$p.o $1.a lib.a)))
 endef
@@ -53,7 +54,7 @@ $(addprefix $O/,$(programs)): conf-ld
 	$(link) $(LIBS_$(@F)) -lskarnet $(LIBS)
 $(units): $O/tests/unit/%: $O/obj/tests/unit/%.o $O/obj/tests/unit/tap.o \
   $(patsubst %,$O/obj/%.a,$(folders)) conf-ld
-	$(link) -lpcre2-8 -lskarnet $(LIBS)
+	$(link) -lpcre2-8 -lcares -lskarnet $(LIBS)
 compile = $(ALL_CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 $O/obj/%.o: %.c conf-cc
 	mkdir -p $(@D) && $(CC_LINE) $(compile)
