@@ -4,16 +4,16 @@ PREFIX = /usr/local
 O = build
 folders = edge smtpd filters deliver lib
 # What has a page of section 1 or 8 beside it is a program.
-$(foreach f,$(folders),$(eval \
-  $f_programs := $(notdir $(basename $(wildcard $f/*.[18])))))
+$(foreach f,$(folders),$(eval $f_programs := $(basename $(notdir $(wildcard $f/*.[18])))))
 programs = $(foreach f,$(folders),$($f_programs))
 # Libraries beside skalibs.
 $(foreach p,deliver-smtp trap-tlsd,$(eval LIBS_$p = -lssl -lcrypto))
 $(foreach p,cleanup rcptcheck rcptcheck-compile,$(eval LIBS_$p = -lpcre2-8))
+$(foreach p,dnsnote resolvable,$(eval LIBS_$p = -lcares))
 # Linked static, to start in a fifth of the time, where conf-* say plain cc.
 statics = trap-smtpd trap-pool received-line deliver-dirqueue \
   $(filter-out trap-tlsd dnsnote,$(edge_programs))
-unstatic = filters/rule% edge/tls% deliver/smtptls.c
+unstatic = filters/rule% edge/tls% deliver/smtptls.c lib/dns%
 fetched = build/fetched
 static = $(fetched)/static
 CC_LINE := $(shell head -n 1 conf-cc)
@@ -53,7 +53,7 @@ $(addprefix $O/,$(programs)): conf-ld
 	$(link) $(LIBS_$(@F)) -lskarnet $(LIBS)
 $(units): $O/tests/unit/%: $O/obj/tests/unit/%.o $O/obj/tests/unit/tap.o \
   $(patsubst %,$O/obj/%.a,$(folders)) conf-ld
-	$(link) -lpcre2-8 -lssl -lcrypto -lskarnet $(LIBS)
+	$(link) -lpcre2-8 -lssl -lcrypto -lcares -lskarnet $(LIBS)
 compile = $(ALL_CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 $O/obj/%.o: %.c conf-cc
 	mkdir -p $(@D) && $(CC_LINE) $(compile)
