@@ -10,7 +10,7 @@
 
 #include <stddef.h>
 
-#include "deliver/transfer.h"
+#include "lib/transfer.h"
 
 #define EMBEDDED_MAX 100      /* messages in one; more are not found */
 #define EMBEDDED_DEPTH_MAX 16 /* multiparts in each other */

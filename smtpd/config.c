@@ -34,6 +34,10 @@ read_numbers(struct config *config)
       return 0;
   }
   config->strict = strict != 0;
+  int bait = control_number("authbait", 0, 1000000, &config->authbait_nth);
+  config->authbait = bait > 0;
+  if (bait < 0)
+    return 0;
   return 1;
 }
 

@@ -27,6 +27,8 @@ struct config {
   bool strict;             /* addresses by the letter of RFC 5321 */
   char pool[108];          /* trap-pool's socket; empty: stages are spawned */
   char tls[108];           /* trap-tlsd's socket; empty: no STARTTLS */
+  bool authbait;           /* AUTH is offered; */
+  uint64_t authbait_nth;   /* this try succeeds; 0: none */
   struct persona *persona; /* NULL: replies are our own */
   size_t stages;           /* at least 1; 0 with a pool */
   char **stage[CONFIG_STAGES_MAX]; /* each an argument vector */

@@ -52,6 +52,7 @@ say_as(struct session *session, struct persona_rule const *rule,
       .size_max = config->data_bytes,
       .bytes = session->body.wire_bytes,
       .starttls = starttls_offered(session),
+      .auth = authbait_offered(session),
       .number = number(session),
   };
   if (answers_rcpt)

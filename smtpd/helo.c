@@ -24,6 +24,8 @@ say_features(struct session *session)
   session_say(session, size);
   if (starttls_offered(session))
     session_say(session, "250-STARTTLS");
+  if (authbait_offered(session))
+    session_say(session, "250-AUTH LOGIN PLAIN");
   if (xclient_offered(session))
     session_say(session, "250-XCLIENT NAME ADDR PORT PROTO HELO LOGIN DESTADDR "
                          "DESTPORT");

@@ -230,7 +230,8 @@ put_variable(struct text *text, char const *name, char const *reply,
                      {"from", facts->from},
                      {"to", facts->to},
                      {"text", strlen(reply) > 4 ? reply + 4 : ""},
-                     {"starttls", facts->starttls ? "STARTTLS" : ""}};
+                     {"starttls", facts->starttls ? "STARTTLS" : ""},
+                     {"auth", facts->auth ? "AUTH LOGIN PLAIN" : ""}};
   for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
     if (!strcmp(texts[i].name, name)) {
       put(text, texts[i].value);

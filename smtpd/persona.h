@@ -30,6 +30,7 @@ struct persona_facts {
   uint64_t size_max; /* of a message */
   uint64_t bytes;    /* of the message in hand, as sent */
   bool starttls;     /* can be had now */
+  bool auth;         /* likewise */
   uint64_t number;   /* of the message, another for each */
 };
 

@@ -194,6 +194,10 @@ do_command(struct session *session, char const *line, size_t n)
   enum smtp_verb verb = smtp_verb(line, n, &rest, &argument_bytes);
   char const *argument = line + rest;
   session->commands++;
+  if (session->auth.step != AUTHBAIT_IDLE) {
+    authbait_line(session, line, n);
+    return;
+  }
   session_set_context(session, line, n);
   session->argument = argument;
   session->argument_bytes = argument_bytes;
@@ -213,6 +217,9 @@ do_command(struct session *session, char const *line, size_t n)
     break;
   case SMTP_BDAT:
     message_bdat(session, argument, argument_bytes);
+    break;
+  case SMTP_AUTH:
+    authbait_begin(session, argument, argument_bytes);
     break;
   case SMTP_XCLIENT:
     xclient(session, argument, argument_bytes);

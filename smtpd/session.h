@@ -20,6 +20,7 @@
 #include "lib/address.h"
 #include "lib/client.h"
 #include "lib/log.h"
+#include "smtpd/authbait.h"
 #include "smtpd/config.h"
 #include "smtpd/dot.h"
 #include "smtpd/facts.h"
@@ -88,6 +89,7 @@ struct session {
   struct replay replay;
   struct body body;
   struct facts facts;
+  struct authbait auth;
 };
 
 /* Serve the client on descriptors 0 and 1 to the end. session: zeroes but for

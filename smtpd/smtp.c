@@ -25,6 +25,7 @@ static struct name const names[] = {
     {"OPTIONS", SMTP_HTTP},      {"CONNECT", SMTP_HTTP},
     {"PATCH", SMTP_HTTP},        {"PRI", SMTP_HTTP},
     {"STARTTLS", SMTP_STARTTLS}, {"XCLIENT", SMTP_XCLIENT},
+    {"AUTH", SMTP_AUTH},
 };
 
 static bool

@@ -27,6 +27,7 @@ enum smtp_verb {
   SMTP_TURN,
   SMTP_STARTTLS,
   SMTP_XCLIENT,
+  SMTP_AUTH,
   SMTP_QUIT,
 };
 

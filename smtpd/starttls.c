@@ -27,7 +27,9 @@ starttls_protocol(struct session *session, bool extended)
 {
   char *end = stpcpy(session->client.proto, extended ? "ESMTP" : "SMTP");
   if (session->tls)
-    strcpy(end, "S");
+    end = stpcpy(end, "S");
+  if (extended && session->auth.accepted)
+    strcpy(end, "A");
   session->said_client = false;
 }
 

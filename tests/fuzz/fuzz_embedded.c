@@ -1,4 +1,4 @@
-/* sources: deliver/embedded.c deliver/transfer.c */
+/* sources: deliver/embedded.c */
 #include "tests/fuzz/fuzz.h"
 
 #include <string.h>

@@ -1,8 +1,8 @@
 /*
  * Content transfer encodings, RFC 2045 section 6. Pure.
  */
-#ifndef TRAPLINE_DELIVER_TRANSFER_H
-#define TRAPLINE_DELIVER_TRANSFER_H
+#ifndef TRAPLINE_LIB_TRANSFER_H
+#define TRAPLINE_LIB_TRANSFER_H
 
 #include <stdbool.h>
 #include <stddef.h>

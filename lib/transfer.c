@@ -1,4 +1,4 @@
-#include "deliver/transfer.h"
+#include "lib/transfer.h"
 
 #include <string.h>
 
