@@ -84,6 +84,15 @@ begin(struct mboxreader *reader)
   return result;
 }
 
+/* The bytes of an empty line, which may end in CR LF; 0: it is none. */
+static size_t
+blank_bytes(char const *line, size_t n)
+{
+  return (n == 1 && line[0] == '\n') || (n == 2 && !memcmp(line, "\r\n", 2))
+             ? n
+             : 0;
+}
+
 /* Write the piece at from. 0 or -1. */
 static int
 take(struct mboxreader *reader, size_t n, bool is_whole, struct spool *spool)
@@ -98,7 +107,8 @@ take(struct mboxreader *reader, size_t n, bool is_whole, struct spool *spool)
 enum mboxreader_result
 mboxreader_next(struct mboxreader *reader, struct spool *spool)
 {
-  bool is_whole, is_blank = false;
+  bool is_whole;
+  size_t blank = 0;
   int result = fill(reader);
   if (result == 1 && !reader->has_begun) {
     size_t n = piece(reader, &is_whole);
@@ -113,15 +123,15 @@ mboxreader_next(struct mboxreader *reader, struct spool *spool)
   while (result == 1 && (result = fill(reader)) == 1) {
     char const *from = reader->buffer + reader->from;
     size_t n = piece(reader, &is_whole);
-    if (!reader->in_line && is_blank && is_separator(from, n)) {
+    if (!reader->in_line && blank && is_separator(from, n)) {
       reader->has_begun = true;
       break;
     }
-    if (is_blank && spool_write(spool, "\n", 1) == -1)
+    if (blank && spool_write(spool, &"\r\n"[2 - blank], blank) == -1)
       return MBOXREADER_WRITE_ERROR;
-    is_blank = !reader->in_line && n == 1 && is_whole;
-    if (is_blank)
-      reader->from++;
+    blank = reader->in_line ? 0 : blank_bytes(from, n);
+    if (blank)
+      reader->from += blank;
     else if (take(reader, n, is_whole, spool) == -1)
       return MBOXREADER_WRITE_ERROR;
   }

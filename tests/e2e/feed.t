@@ -75,6 +75,18 @@ def test_round():
     equal(run(MBOX, "none", NULL)[0], 111, "no file")
 
 
+def test_line_ends():
+    """Of another system: CR LF."""
+    put("box", b"From a@b Sat\r\nSubject: 1\r\n\r\n\r\nFromage\r\n\r\n"
+        b"From c@d Sat\r\nSubject: 2\r\n\r\nx\r\n\r\n")
+    os.mkdir("queue")
+    run(MBOX, "box", "--", BUILD + "/deliver-dirqueue", "queue")
+    equal([(sender, body) for sender, _, body in stored()],
+          [(b"a@b", b"Subject: 1\r\n\r\n\r\nFromage\r\n"),
+           (b"c@d", b"Subject: 2\r\n\r\nx\r\n")],
+          "a line that is but CR LF ends a message, too")
+
+
 def test_maildir():
     os.mkdir("queue")
     box = mailbox.Maildir("dir")
@@ -203,8 +215,8 @@ def test_usage():
     equal(run(MAILDIR, "-d", "/tmp", "x")[0], 100, "feed-maildir has no -d")
 
 
-for test in (test_round, test_maildir, test_envelope, test_verdicts,
-             test_signal, test_bar, test_usage):
+for test in (test_round, test_line_ends, test_maildir, test_envelope,
+             test_verdicts, test_signal, test_bar, test_usage):
     with Top():
         test()
 done()
