@@ -204,6 +204,21 @@ read_options(struct options *options, int argc, char **argv)
   return optind;
 }
 
+/* The directories, each once: an instance of a metric must not come twice. */
+static size_t
+name_queues(struct queuestat *stats, char **names)
+{
+  size_t n = 0;
+  for (; *names; names++) {
+    size_t i = 0;
+    while (i < n && strcmp(stats[i].directory, *names))
+      i++;
+    if (i == n)
+      stats[n++].directory = *names;
+  }
+  return n;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -212,12 +227,10 @@ main(int argc, char **argv)
   size_t counted = 0;
   process_begin("dq-stat");
   int first = read_options(&options, argc, argv);
-  size_t n = (size_t)(argc - first);
-  struct queuestat *stats = calloc(n, sizeof *stats);
+  struct queuestat *stats = calloc((size_t)(argc - first), sizeof *stats);
   if (!stats)
     strerr_diefusys(EXIT_TEMPORARY, "get memory");
-  for (size_t i = 0; i < n; i++)
-    stats[i].directory = argv[first + (int)i];
+  size_t n = name_queues(stats, argv + first);
   if (options.window_s)
     window_ms = watch(stats, n, options.window_s);
   for (size_t i = 0; i < n; i++)

@@ -112,6 +112,8 @@ def test_metrics():
              if not line.startswith("# ") and not sample.match(line)], [],
             "-p: every line is a sample")
     d.ok("per_second" not in out, "-p: no rates without -w")
+    d.equal(run("-p", *['q"\\\n\u00e9'] * 2)[1], out,
+            "-p: a queue that is named twice comes once")
 
 
 def test_rates():
