@@ -156,9 +156,11 @@ worker_pick(struct worker *worker)
   if (worker->list.ordered)
     worker_change(worker);
   for (;;) {
-    char const *name = worker->list.overflowed && is_load_due(worker)
-                           ? NULL
-                           : joblist_next(&worker->list);
+    bool is_open = worker->taker.queue.root >= 0; /* else it was gone */
+    char const *name =
+        !is_open || (worker->list.overflowed && is_load_due(worker))
+            ? NULL
+            : joblist_next(&worker->list);
     if (!name && worker->busy_seen && worker->watch_active == -1)
       watch_active(worker);
     if (name || !is_load_due(worker))
@@ -259,7 +261,8 @@ worker_undefer(struct worker *worker)
 {
   struct backlog *backlog = &worker->backlog;
   struct jobqueue *queue = &worker->taker.queue;
-  if (worker->now_ms < backlog->run_ms || worker->now_ms < worker->paused_ms)
+  if (worker->now_ms < backlog->run_ms || worker->now_ms < worker->paused_ms ||
+      queue->root == -1) /* it is gone; load() waits for it */
     return;
   backlog->run_ms = worker->now_ms + worker->rescan_ms;
   int directory = openat(queue->root, RETRY_DIRECTORY,

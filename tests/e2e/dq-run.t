@@ -2,6 +2,7 @@
 """dq-run(8): what becomes of jobs, and whose they are."""
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -423,6 +424,24 @@ def test_kill():
     d.equal(len(done), count, "kill -9, %d times: no job is lost" % kills)
     d.ok(len(recorded()) <= count + 2 * kills, "few are done twice")
     d.equal(names("q"), [], "none waits")
+
+
+def test_gone():
+    """The queue is away for a while, and then its directories."""
+    d.enqueue("q", b"1\n")
+    worker = Worker("q", "-i", "1")
+    worker.says("finished")
+    os.rename("q", "away")
+    worker.says("storage failed action=open path=q ")
+    os.rename("away", "q")
+    d.enqueue("q", b"2\n")
+    d.wait_for(lambda: worker.log().count("finished") == 2, "it is back")
+    shutil.rmtree("q/active")
+    shutil.rmtree("q/tmp")
+    d.enqueue("q", b"3\n")
+    d.wait_for(lambda: worker.log().count("finished") == 3, "made again")
+    d.ok("Bad file descriptor" not in worker.log(), "nothing else is said")
+    d.equal(worker.end(), 0, "exit 0")
 
 
 def test_usage():
