@@ -297,6 +297,9 @@ run_round(struct expire *self)
   int ready = self->dry ? jobqueue_look(queue) : jobtaker_ready(&self->taker);
   bool done = ready == 0 &&
               (queue->queue == -1 || list(self, (int64_t)time(NULL)) == 0);
+  /* If this fails, the first job will say so. */
+  if (done && self->wait_s && !self->dry)
+    joblock_prepare(&self->job.lock, &self->taker.locker, queue);
   if (done) {
     read_jobs(self);
     done = keep_caps(self) == 0;

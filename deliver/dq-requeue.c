@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <skalibs/strerr.h>
@@ -83,17 +84,30 @@ requeue_all(struct requeue *self)
   joblist_end(&list);
 }
 
+/* Whether these n bytes are a path of the directory, however it is spelt. */
+static bool
+is_directory(struct requeue const *self, char const *bytes, size_t n)
+{
+  char path[JOBQUEUE_FILE_MAX + 1];
+  struct stat named, opened;
+  if (n >= sizeof path)
+    return false;
+  memcpy(path, bytes, n);
+  path[n] = 0;
+  return stat(path, &named) == 0 &&
+         fstat(self->aside.directory, &opened) == 0 &&
+         named.st_dev == opened.st_dev && named.st_ino == opened.st_ino;
+}
+
 /* The name of a job that was given so or by its path; NULL if it is none. */
 static char const *
 job_name(struct requeue const *self, char const *argument)
 {
-  size_t n = strlen(self->directory), m = strlen(self->aside.name);
-  char const *name = argument;
-  if (!strncmp(name, self->directory, n) && name[n] == '/' &&
-      !strncmp(name + n + 1, self->aside.name, m) && name[n + 1 + m] == '/')
-    name += n + m + 2;
-  return name[0] < '0' || name[0] > '9' || strchr(name, '/') ||
-                 strlen(name) > JOBLIST_NAME_MAX
+  char const *slash = strrchr(argument, '/');
+  char const *name = slash ? slash + 1 : argument;
+  if (slash && !is_directory(self, argument, (size_t)(slash - argument)))
+    return NULL;
+  return name[0] < '0' || name[0] > '9' || strlen(name) > JOBLIST_NAME_MAX
              ? NULL
              : name;
 }

@@ -128,6 +128,13 @@ create_file(struct joblock *lock, struct joblocker const *locker,
   return -1;
 }
 
+int
+joblock_prepare(struct joblock *lock, struct joblocker const *locker,
+                struct jobqueue *queue)
+{
+  return lock->fd >= 0 ? 0 : create_file(lock, locker, queue);
+}
+
 static bool
 is_file_of(struct joblock const *lock, struct stat const *status)
 {
@@ -250,7 +257,7 @@ joblock_take(struct joblock *lock, struct joblocker *locker,
   lock->held = false;
   lock->robbed[0] = 0;
   for (int attempt = 1; attempt <= ATTEMPTS; attempt++) {
-    if (lock->fd == -1 && create_file(lock, locker, queue) == -1)
+    if (joblock_prepare(lock, locker, queue) == -1)
       return JOBLOCK_FAILED;
     if (futimens(lock->fd, NULL) == 0 &&
         linkat(queue->tmp, lock->file, queue->active, job, 0) == 0)

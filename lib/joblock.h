@@ -59,6 +59,11 @@ int joblock_parse(char *text, size_t n, pid_t *pid);
 /* An empty lock becomes one of the locker's. */
 void joblock_init(struct joblock *lock, struct joblocker *locker);
 
+/* Make its file in tmp now, if there is none, so that a disk that is full by
+ * the time of the first job does not matter. 0 or -1. */
+int joblock_prepare(struct joblock *lock, struct joblocker const *locker,
+                    struct jobqueue *queue);
+
 /*
  * Lock a job. control: a descriptor of the control file queue/job, on which
  * flock(2) decides between two who take over the same lock.

@@ -79,7 +79,7 @@ judge(struct session *session, char const *method, char const *secret)
 static void
 take_plain(struct session *session, char const *text, size_t n)
 {
-  char bytes[TRANSFER_ROOM(CODED_MAX) + 5], as[AUTHBAIT_TEXT_MAX + 1];
+  char bytes[TRANSFER_ROOM(CODED_MAX) + 5] = "", as[AUTHBAIT_TEXT_MAX + 1];
   char secret[AUTHBAIT_TEXT_MAX + 1];
   char const *end = bytes + decode(text, n, bytes);
   char const *from = take_field(bytes, end, as);
@@ -91,7 +91,7 @@ take_plain(struct session *session, char const *text, size_t n)
 static void
 take_user(struct session *session, char const *text, size_t n)
 {
-  char bytes[TRANSFER_ROOM(CODED_MAX) + 5];
+  char bytes[TRANSFER_ROOM(CODED_MAX) + 5] = "";
   take_field(bytes, bytes + decode(text, n, bytes), session->auth.user);
   session->auth.step = AUTHBAIT_SECRET;
   session_say(session, "334 UGFzc3dvcmQ6");
@@ -100,7 +100,7 @@ take_user(struct session *session, char const *text, size_t n)
 static void
 take_secret(struct session *session, char const *text, size_t n)
 {
-  char bytes[TRANSFER_ROOM(CODED_MAX) + 5], secret[AUTHBAIT_TEXT_MAX + 1];
+  char bytes[TRANSFER_ROOM(CODED_MAX) + 5] = "", secret[AUTHBAIT_TEXT_MAX + 1];
   take_field(bytes, bytes + decode(text, n, bytes), secret);
   judge(session, "LOGIN", secret);
 }

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """dq-expire: which jobs go, which stay, and whose they are."""
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -176,6 +177,12 @@ def test_service():
             return file.read()
 
     d.wait_for(lambda: "jobs=1" in log(), "a round")
+    unlimited = resource.RLIM_INFINITY
+    resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (0, unlimited))
+    names = [put(90 - i) for i in range(4)]
+    d.wait_for(lambda: left() == set(names[2:]), "with no room for a byte")
+    resource.prlimit(process.pid, resource.RLIMIT_FSIZE,
+                     (unlimited, unlimited))
     names = [put(50 - i) for i in range(4)]
     d.wait_for(lambda: left() == set(names[2:]), "another round")
     os.rename("q", "away")

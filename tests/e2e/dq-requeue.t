@@ -69,6 +69,10 @@ def test_named():
     d.equal(bodies("q"), [b"0", b"2"], "only those that were named")
     d.equal(run("q", names[2])[1], 'left job=%s reason="no such job"\n'
             % names[2], "one that is back is no failed job")
+    for name, spelling in ((names[1], "./q//failed/"),
+                           (names[3], os.getcwd() + "/q/failed/")):
+        d.equal(run("q/", spelling + name)[1], "requeued job=%s\n" % name,
+                "the path is spelt otherwise")
 
 
 def test_damaged():

@@ -41,6 +41,12 @@ for my $source (glob '{lib,edge,smtpd,filters,deliver}/*.c') {
     is("@missing", '', "messages of $source");
 }
 
+# An option that mdoc takes for a macro is not to be seen.
+for my $page (@pages) {
+    my @macros = slurp($page) =~ /\bFl (?!Ar|Ns)([A-Z][a-z])\b/g;
+    is("@macros", '', "options of $page");
+}
+
 my $control = words('lib/trapline-control.5');
 my $config = slurp('smtpd/config.c');
 my $count = 0;

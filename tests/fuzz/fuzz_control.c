@@ -1,4 +1,4 @@
-/* sources: smtpd/config.c */
+/* sources: smtpd/config.c smtpd/persona.c */
 #include "tests/fuzz/fuzz.h"
 
 #include <fcntl.h>

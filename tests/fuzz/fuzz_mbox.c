@@ -1,4 +1,4 @@
-/* sources: deliver/mboxquote.c deliver/mboxreader.c deliver/spool.c */
+/* sources: deliver/mboxquote.c deliver/mboxreader.c */
 #include "tests/fuzz/fuzz.h"
 
 #include <string.h>

@@ -156,8 +156,11 @@ class Peer:
             except FileExistsError:
                 continue
             except FileNotFoundError:
-                if os.path.exists(lock) and os.path.samefile(lock, draft):
-                    os.unlink(lock)
+                try:
+                    if os.path.samefile(lock, draft):
+                        os.unlink(lock)
+                except FileNotFoundError:
+                    pass
                 continue
             finally:
                 os.unlink(draft)
