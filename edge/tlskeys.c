@@ -18,6 +18,7 @@
 
 #define SUFFIX ".pem"
 #define FILE_MAX 262144
+#define KIND_RSA "+rsa"
 
 struct key {
   char name[TLSKEYS_NAME_MAX + 1];
@@ -181,22 +182,36 @@ tlskeys_update(void)
   return is_usable(find(TLSKEYS_DEFAULT));
 }
 
-/* The key for a name, for all names of its domain, or for all others. */
+/* The key for a name, for all names of its domain, or for all others; of those
+ * of a kind, that is with the same end to their names. */
 static struct key const *
-choose(char const *name)
+choose(char const *name, char const *kind)
 {
-  char wild[TLSKEYS_NAME_MAX + 2] = "*";
+  char full[TLSKEYS_NAME_MAX + sizeof KIND_RSA + 1];
   char const *dot = name ? strchr(name, '.') : NULL;
-  struct key const *key = name ? find(name) : NULL;
-  if (!is_usable(key) && dot && strlen(dot) < sizeof wild - 1)
-    key = find(strcpy(wild + 1, dot) - 1);
-  return is_usable(key) ? key : find(TLSKEYS_DEFAULT);
+  struct key const *key = NULL;
+  if (name)
+    key = find(strcat(strcpy(full, name), kind));
+  if (!is_usable(key) && dot) {
+    strcpy(stpcpy(full, "*"), dot);
+    key = find(strcat(full, kind));
+  }
+  if (!is_usable(key))
+    key = find(strcat(strcpy(full, TLSKEYS_DEFAULT), kind));
+  return is_usable(key) ? key : NULL;
+}
+
+static int
+use(SSL *ssl, struct key const *key)
+{
+  return key && SSL_use_cert_and_key(ssl, key->certificate, key->secret,
+                                     key->chain, 1);
 }
 
 int
 tlskeys_use(SSL *ssl, char const *name)
 {
-  struct key const *key = choose(name);
-  return is_usable(key) && SSL_use_cert_and_key(ssl, key->certificate,
-                                                key->secret, key->chain, 1);
+  int done = use(ssl, choose(name, ""));
+  use(ssl, choose(name, KIND_RSA));
+  return done;
 }

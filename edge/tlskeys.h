@@ -1,6 +1,7 @@
 /*
  * The keys and certificates of a directory: NAME.pem, each a private key and
- * its chain, for clients that ask for NAME; default.pem for all others. A file
+ * its chain, for clients that ask for NAME; default.pem for all others.
+ * NAME+rsa.pem is another one of the same name, for those that want RSA. A file
  * that cannot be used is logged, and what it was before stays in use.
  */
 #ifndef TRAPLINE_EDGE_TLSKEYS_H

@@ -199,6 +199,8 @@ tlssession_run(SSL_CTX *context, int borrower)
     return;
   }
   SSL_set_msg_callback(ssl, NULL);
+  /* Who resumes a session of TLS 1.2 was asked for no key. */
+  take_name(&facts, SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name));
   if (fdpass_send(borrower, TLS_OPEN, pair + 1, 1) < 0)
     return;
   say_facts(borrower, ssl, &facts);

@@ -202,5 +202,6 @@ main(int argc, char **argv)
     strerr_dief(EXIT_TEMPORARY, "no policy, or no key to begin with");
   serve(&service, signals);
   unlinkat(here, argv[first], 0);
+  SSL_CTX_free(service.context);
   return EXIT_DONE;
 }

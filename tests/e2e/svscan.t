@@ -21,6 +21,7 @@ base = os.path.realpath(tempfile.mkdtemp(prefix="trapline-svscan."))
 os.chmod(base, 0o755)
 service = base + "/service/trap"
 pool = base + "/service/pool"
+tls = base + "/service/tls"
 archive = base + "/service/archive"
 current = service + "/log/main/current"
 svscan = None
@@ -59,8 +60,8 @@ def stop():
     if svscan:
         svscan.kill()
         svscan.wait()
-    for folder in (service, service + "/log", pool, pool + "/log", archive,
-                   archive + "/log"):
+    for folder in (service, service + "/log", pool, pool + "/log", tls,
+                   tls + "/log", archive, archive + "/log"):
         subprocess.run(["svc", "-dx", folder], check=False, stderr=-3)
     if not wait_until(lambda: not ours()):
         for pid in ours():
@@ -73,10 +74,11 @@ def set_up():
     port, the programs' place, queues, and accounts that this machine has."""
     shutil.copytree("run/trap", service)
     shutil.copytree("run/pool", pool)
+    shutil.copytree("run/tls", tls)
     account = "nobody" if os.getuid() == 0 and reachable() else ""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    for folder in (service, pool):
+    for folder in (service, pool, tls):
         for path, value in (("env/ACCOUNT", account),
                             ("log/env/ACCOUNT", account),
                             ("env/PATH", BUILD + ":/usr/bin:/bin"),
@@ -85,13 +87,15 @@ def set_up():
         if SANITIZED:
             put("env/MEMORY", "=", folder)
     for path, value in (("env/ADDRESS", "127.0.0.1"), ("env/PORT", str(port)),
-                        ("control/me", "mx.example")):
+                        ("control/me", "mx.example"),
+                        ("control/tls", "../tls/socket/tls")):
         put(path, value)
     with open(service + "/control/pipeline", encoding="ascii") as f:
         pipeline = f.read()
     put("control/pipeline", pipeline.replace("/var/spool/trapline", base))
     for folder in (base + "/incoming", base + "/hamincoming", pool + "/socket",
-                   service + "/log/main", pool + "/log/main"):
+                   service + "/log/main", pool + "/log/main",
+                   tls + "/socket", tls + "/keys", tls + "/log/main"):
         os.makedirs(folder, exist_ok=True)
         if account:
             shutil.chown(folder, account)
@@ -127,7 +131,8 @@ def listens(port):
 
 def serve(port, account):
     ok(wait_until(lambda: listens(port) and
-                  os.path.exists(pool + "/socket/pool")),
+                  os.path.exists(pool + "/socket/pool") and
+                  os.path.exists(tls + "/keys/default.pem")),
        "svscan brings it up", log())
     send(port, "someone@trap.example", "first")
     send(port, "postmaster@trap.example", "second")
@@ -147,6 +152,13 @@ def serve(port, account):
         uids = {uid for name in ("tcpserver", "trap-pool", "rcptcheck",
                                  "multilog") for uid in ours(name).values()}
         ok(uids and 0 not in uids, "what meets the network is not root", uids)
+    with smtplib.SMTP("127.0.0.1", port, timeout=DEADLINE_S) as client:
+        client.starttls()
+        ok(client.ehlo("client.example")[0] == 250, "STARTTLS")
+        ok({*ours("trap-tlsd").values()} <= {*ours("trap-pool").values()},
+           "who has the keys is not root, either", ours("trap-tlsd"))
+    mode = oct(os.stat(tls + "/keys/default.pem").st_mode & 0o7777)
+    ok(mode == "0o600", "the key is its owner's", mode)
     mode = oct(os.stat(pool + "/socket/pool").st_mode & 0o7777)
     ok(mode == "0o660", "the pool's socket is its group's", mode)
 
