@@ -144,22 +144,19 @@ defaults
   timeout client 60s
   timeout server 60s
 listen v1
-  bind {bind}:{ports[0]}
+  bind fd@{sockets[0]}
   server trap 127.0.0.1:{trap} send-proxy
 listen v2
-  bind {bind}:{ports[1]}
+  bind fd@{sockets[1]}
   server trap 127.0.0.1:{trap} send-proxy-v2 check inter 200 {tlvs}
 """
 
 
-def free_ports(family, address, n):
-    sockets = [socket.socket(family) for _ in range(n)]
-    for s in sockets:
-        s.bind((address, 0))
-    ports = [s.getsockname()[1] for s in sockets]
-    for s in sockets:
-        s.close()
-    return ports
+def listen(family, address):
+    listener = socket.socket(family)
+    listener.bind((address, 0))
+    listener.listen()
+    return listener
 
 
 def start_server(trap):
@@ -176,7 +173,6 @@ def deliver(trap, port, address, source):
     before = {job.name for job in trap.jobs()}
     client = Client(socket.create_connection((address, port), DEADLINE_S,
                                              source_address=(source, 0)))
-    its = client.socket.getsockname()[1]
     client.greet()
     client.say("MAIL FROM:<a@b>", "RCPT TO:<c@d>", "DATA")
     client.send(b"Subject: x\r\n\r\nx\r\n.\r\n")
@@ -184,25 +180,28 @@ def deliver(trap, port, address, source):
     client.finish()
     jobs = [job for job in trap.jobs() if job.name not in before]
     note = [j.meta.get("proxy", b"").decode() for j in jobs]
-    return [j.meta.get("ip", b"").decode() for j in jobs], note, its
+    return [j.meta.get("ip", b"").decode() for j in jobs], note
 
 
 def test_haproxy(family, address, source):
     trap = new_trap("127.0.0.1")
     server, port = start_server(trap)
-    ports = free_ports(family, address, 2)
+    listeners = [listen(family, address) for _ in range(2)]
+    ports = [listener.getsockname()[1] for listener in listeners]
+    sockets = [listener.fileno() for listener in listeners]
     with open(trap.dir + "/haproxy.cfg", "w", encoding="ascii") as f:
         f.write(CONFIGURATION.format(
-            bind=address, ports=ports, trap=port,
+            sockets=sockets, trap=port,
             tlvs="proxy-v2-options crc32c,unique-id"))
     proxy = subprocess.Popen(
         ["haproxy", "-db", "-f", trap.dir + "/haproxy.cfg"],
-        stdin=subprocess.DEVNULL, stdout=open(trap.dir + "/haproxy.log", "wb"),
-        stderr=subprocess.STDOUT)
+        pass_fds=sockets, stdin=subprocess.DEVNULL,
+        stdout=open(trap.dir + "/haproxy.log", "wb"), stderr=subprocess.STDOUT)
+    for listener in listeners:
+        listener.close()
     try:
         for number, where in enumerate(ports, 1):
-            wait_until(lambda at=where: is_open(address, at))
-            ips, note, _ = deliver(trap, where, address, source)
+            ips, note = deliver(trap, where, address, source)
             is_same((ips, note), ([source], ["127.0.0.1"]),
                     f"haproxy, version {number}, for {source}")
         wait_until(lambda: len(trap.processes()) == 1)  # the server's
@@ -223,17 +222,9 @@ def test_haproxy(family, address, source):
         server.wait(DEADLINE_S)
 
 
-def is_open(address, port):
-    try:
-        socket.create_connection((address, port), 5).close()
-        return True
-    except OSError:
-        return False
-
-
 def has_ipv6():
     try:
-        free_ports(socket.AF_INET6, "::1", 1)
+        listen(socket.AF_INET6, "::1").close()
         return True
     except OSError:
         return False
