@@ -11,6 +11,7 @@ programs = $(foreach f,$(folders),$($f_programs))
 # Libraries beside skalibs that a program needs.
 $(foreach p,cleanup rcptcheck rcptcheck-compile,$(eval LIBS_$p = -lpcre2-8))
 $(foreach p,dnsnote resolvable,$(eval LIBS_$p = -lcares))
+LIBS_spf = -lspf2 -lcares
 # Programs that are linked static, to start in a fifth of the time, where
 # conf-cc and conf-ld say plain cc.
 statics = trap-smtpd trap-pool received-line deliver-dirqueue
