@@ -6,14 +6,14 @@ folders = edge smtpd filters deliver lib
 # What has a page of section 1 or 8 beside it is a program.
 $(foreach f,$(folders),$(eval $f_programs := $(basename $(notdir $(wildcard $f/*.[18])))))
 programs = $(foreach f,$(folders),$($f_programs))
-# Libraries beside skalibs.
 $(foreach p,deliver-smtp trap-tlsd,$(eval LIBS_$p = -lssl -lcrypto))
 $(foreach p,cleanup rcptcheck rcptcheck-compile,$(eval LIBS_$p = -lpcre2-8))
 $(foreach p,dnsnote resolvable,$(eval LIBS_$p = -lcares))
+LIBS_spf = -lspf2 -lcares
 # Linked static, to start in a fifth of the time, where conf-* say plain cc.
 statics = trap-smtpd trap-pool received-line deliver-dirqueue \
   $(filter-out trap-tlsd dnsnote,$(edge_programs))
-unstatic = filters/rule% edge/tls% deliver/smtptls.c lib/dns%
+unstatic = filters/rule% filters/spf% edge/tls% deliver/smtptls.c lib/dns%
 fetched = build/fetched
 static = $(fetched)/static
 CC_LINE := $(shell head -n 1 conf-cc)

@@ -26,7 +26,7 @@
 #define ZONES_MAX 32
 #define NOTE_MAX 900 /* bytes in a value */
 #define CODES_MAX 8  /* addresses of one list that are noted */
-#define FORWARD (2 * DNS_NAMES_MAX)
+#define NAMES_MAX 4  /* of a client that are asked for */
 
 /* Lists that are asked about the client, all for one note. */
 struct lists {
@@ -39,7 +39,7 @@ struct lists {
 struct client {
   struct network network;
   struct dns_query reverse;
-  struct dns_query forward[DNS_NAMES_MAX]; /* of reverse.name */
+  struct dns_query forward[NAMES_MAX]; /* of reverse.name */
 };
 
 struct state {
@@ -95,13 +95,20 @@ ask_reverse(struct state *state)
   dns_ask(&state->dns, &client->reverse, name, DNS_PTR);
 }
 
+static size_t
+names_of(struct client const *client)
+{
+  size_t names = client->reverse.names;
+  return names < NAMES_MAX ? names : NAMES_MAX;
+}
+
 /* Whether the names that the address has have it, too. */
 static void
 ask_forward(struct state *state)
 {
   struct client *client = &state->client;
   enum dns_type type = client->network.is_v6 ? DNS_AAAA : DNS_A;
-  for (size_t i = 0; i < client->reverse.names; i++)
+  for (size_t i = 0; i < names_of(client); i++)
     dns_ask(&state->dns, client->forward + i, client->reverse.name[i], type);
 }
 
@@ -197,7 +204,7 @@ note_name(struct client const *client)
     note("XNOTE_fcrdns", word_of(reverse->result));
     return;
   }
-  for (size_t i = 0; i < reverse->names; i++) {
+  for (size_t i = 0; i < names_of(client); i++) {
     if (has_client(client->forward + i, &client->network)) {
       note("XNOTE_rdns", reverse->name[i]);
       note("XNOTE_fcrdns", "pass");

@@ -61,7 +61,9 @@ void
 dns_ask(struct dns *dns, struct dns_query *query, char const *name,
         enum dns_type type)
 {
+  struct dns_texts *texts = query->texts;
   memset(query, 0, sizeof *query);
+  query->texts = texts;
   query->type = type;
   query->waiting = &dns->waiting;
   dns->waiting++;

@@ -11,10 +11,18 @@
 #include <stdint.h>
 
 #define DNS_NAME_MAX 253
-#define DNS_ADDRESSES_MAX 16 /* kept of one answer */
-#define DNS_NAMES_MAX 4      /* likewise */
+#define DNS_ADDRESSES_MAX 32 /* kept of one answer */
+#define DNS_NAMES_MAX 11     /* likewise */
+#define DNS_TEXTS_MAX 2      /* likewise */
+#define DNS_TEXT_MAX 4096    /* bytes in one; a longer one is nonsense */
 
-enum dns_type { DNS_A = 1, DNS_PTR = 12, DNS_MX = 15, DNS_AAAA = 28 };
+enum dns_type {
+  DNS_A = 1,
+  DNS_PTR = 12,
+  DNS_MX = 15,
+  DNS_TXT = 16,
+  DNS_AAAA = 28
+};
 
 enum dns_result {
   DNS_WAITING,
@@ -22,6 +30,13 @@ enum dns_result {
   DNS_NONE,   /* no such name, or nothing of that type */
   DNS_FAILED, /* no server, or one that cannot say, or nonsense */
   DNS_LATE,   /* no answer in time */
+};
+
+/* The texts of an answer that begin in a certain way, in any case. */
+struct dns_texts {
+  char const *begin; /* set by who asks */
+  size_t count;
+  char text[DNS_TEXTS_MAX][DNS_TEXT_MAX + 1]; /* NUL bytes become "?" */
 };
 
 /* One question and its answer. */
@@ -34,7 +49,8 @@ struct dns_query {
   size_t
       names; /* that dns_is_name() takes, in lower case, or empty: the root */
   char name[DNS_NAMES_MAX][DNS_NAME_MAX + 1];
-  unsigned int *waiting; /* private */
+  struct dns_texts *texts; /* the asker's, for DNS_TXT; else not looked at */
+  unsigned int *waiting;   /* private */
 };
 
 struct ares_channeldata;
@@ -52,7 +68,8 @@ bool dns_is_name(char const *name, size_t n);
 int dns_start(struct dns *dns, char const *server);
 void dns_end(struct dns *dns);
 
-/* Ask. The query must stay until its result is no longer DNS_WAITING. */
+/* Ask. For DNS_TXT query->texts is set before. The query must stay until its
+ * result is no longer DNS_WAITING. */
 void dns_ask(struct dns *dns, struct dns_query *query, char const *name,
              enum dns_type type);
 

@@ -1,5 +1,6 @@
 /* Reading an answer of the DNS. */
 #include <string.h>
+#include <strings.h>
 
 #include <ares.h>
 
@@ -49,6 +50,27 @@ take_name(struct dns_query *query, unsigned char const *p,
   return true;
 }
 
+/* The strings at p, in one, if it begins as we want it. Whether they are
+ * well-formed. */
+static bool
+take_text(struct dns_texts *texts, unsigned char const *p, size_t n)
+{
+  char text[DNS_TEXT_MAX + 1];
+  size_t used = 0;
+  for (size_t at = 0; at < n; at += 1 + p[at]) {
+    size_t part = p[at];
+    if (part > n - at - 1 || part > DNS_TEXT_MAX - used)
+      return false;
+    for (size_t i = 0; i < part; i++)
+      text[used++] = p[at + 1 + i] ? (char)p[at + 1 + i] : '?';
+  }
+  text[used] = 0;
+  if (texts->count < DNS_TEXTS_MAX &&
+      !strncasecmp(text, texts->begin, strlen(texts->begin)))
+    strcpy(texts->text[texts->count++], text);
+  return true;
+}
+
 /* The data of one record of the query's type. */
 static bool
 take(struct dns_query *query, unsigned char const *data, size_t data_bytes,
@@ -57,6 +79,8 @@ take(struct dns_query *query, unsigned char const *data, size_t data_bytes,
   size_t address = query->type == DNS_A ? 4 : 16;
   if (query->type == DNS_PTR)
     return data_bytes && take_name(query, data, bytes, n);
+  if (query->type == DNS_TXT)
+    return take_text(query->texts, data, data_bytes);
   if (query->type == DNS_MX)
     return data_bytes > 2 && take_name(query, data + 2, bytes, n);
   if (data_bytes != address)
@@ -116,9 +140,13 @@ void
 dns_read(struct dns_query *query, unsigned char const *bytes, size_t n)
 {
   query->result = DNS_NONE;
+  if (query->type == DNS_TXT)
+    query->texts->count = 0;
   query->addresses = query->names = query->ttl_s = 0;
   if (n < HEADER || n > 65535 || !read_records(query, bytes, n)) {
     query->result = DNS_FAILED;
     query->addresses = query->names = 0;
+    if (query->type == DNS_TXT)
+      query->texts->count = 0;
   }
 }

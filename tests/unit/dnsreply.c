@@ -3,7 +3,7 @@
 #include "lib/dns.h"
 #include "tests/unit/tap.h"
 
-#define BYTES_MAX 2048
+#define BYTES_MAX 8192
 
 static unsigned char packet[BYTES_MAX];
 static size_t used;
@@ -130,9 +130,56 @@ test_targets(void)
   }
 }
 
+static void
+test_texts(void)
+{
+  static struct dns_texts texts = {.begin = "v=spf1"};
+  static struct dns_query query = {.texts = &texts};
+  begin(1, 4);
+  record(16, 9, "\5hello", 6);
+  record(16, 9, "\4V=sp\3f1 \0\2-a", 13);
+  record(16, 9, "\7v=spf1\0", 8);
+  record(16, 9, "\6v=spf1", 7);
+  tap_ok(read_as(&query, DNS_TXT) == DNS_FOUND, "texts");
+  tap_is_number((long long)texts.count, DNS_TEXTS_MAX, "... two are kept");
+  tap_is_string(texts.text[0], "V=spf1 -a", "... in one piece");
+  tap_is_string(texts.text[1], "v=spf1?", "... without NUL");
+  begin(1, 1);
+  record(16, 9, "\7v=spf1", 7);
+  tap_ok(read_as(&query, DNS_TXT) == DNS_FAILED && !texts.count,
+         "a string that is cut: failed");
+  begin(1, 1);
+  record(16, 9, "", 0);
+  tap_ok(read_as(&query, DNS_TXT) == DNS_FOUND && !texts.count, "no string");
+}
+
+/* A text of n bytes, in strings of 255 and one of the rest. */
+static enum dns_result
+long_text(size_t n)
+{
+  static struct dns_texts texts = {.begin = ""};
+  static struct dns_query query = {.texts = &texts};
+  size_t data_bytes = n + (n + 254) / 255;
+  begin(1, 1);
+  record(16, 9, "", 0);
+  packet[used - 2] = (unsigned char)(data_bytes >> 8);
+  packet[used - 1] = (unsigned char)data_bytes;
+  while (n) {
+    size_t part = n < 255 ? n : 255;
+    packet[used++] = (unsigned char)part;
+    memset(packet + used, 'x', part);
+    used += part;
+    n -= part;
+  }
+  return read_as(&query, DNS_TXT);
+}
+
 int
 main(void)
 {
+  tap_ok(long_text(DNS_TEXT_MAX) == DNS_FOUND, "a text of 4096 bytes");
+  tap_ok(long_text(DNS_TEXT_MAX + 1) == DNS_FAILED, "... of 4097");
+  test_texts();
   test_names();
   test_records();
   test_targets();
