@@ -5,7 +5,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
-#include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -191,6 +191,8 @@ main(int argc, char **argv)
   int first = read_options(&service, argc, argv);
   if (control_me(host, sizeof host) < 0)
     strerr_dief(EXIT_TEMPORARY, control_error());
+  /* No session may trace us, who have all the keys; nor may a core. */
+  prctl(PR_SET_DUMPABLE, 0);
   service.context = tlspolicy_context();
   int signals = trap_signals();
   int here = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
