@@ -61,7 +61,8 @@ open_history(struct history *history, struct options const *options)
     chain_fail("use", options->directory);
   }
   int result = history_open(history, path, SETS, options->most);
-  if (result < 0 && errno == ENOENT && mkdir(options->directory, 0700) == 0)
+  if (result < 0 && errno == ENOENT &&
+      (mkdir(options->directory, 0700) == 0 || errno == EEXIST))
     result = history_open(history, path, SETS, options->most);
   if (result < 0)
     chain_fail("open", path);

@@ -178,7 +178,7 @@ def test_trouble():
     down = (111, "421 4.3.0 Service not available\n")
     result = run("-c", "1", "-d", "no/such", "true", cwd=trap.dir)
     is_same(result[:2], down, "no directory")
-    ok("iplimit: warning: unable to open no/such/" in result[2], "logged",
+    ok("iplimit: warning: unable to take a place in no/such: " in result[2], "logged",
        result[2])
     result = run("-c", "1", "-d", "x" * 5000, "true", cwd=trap.dir)
     is_same(result[:2], down, "a name too long")
