@@ -69,6 +69,8 @@ addresslist_load(struct addresslist *list, char const *path)
     errno = reason;
     return -1;
   }
+  maker.bytes = NULL; /* the database's from now on */
+  rulecdb_free(&maker);
   return 0;
 }
 

@@ -86,10 +86,12 @@ wait_once(struct dns *dns, int64_t left_ms)
   ares_socket_t socket[ARES_GETSOCK_MAXNUM];
   struct pollfd wanted[ARES_GETSOCK_MAXNUM];
   nfds_t count = 0;
-  int bits = ares_getsock(dns->channel, socket, ARES_GETSOCK_MAXNUM);
+  unsigned int bits =
+      (unsigned int)ares_getsock(dns->channel, socket, ARES_GETSOCK_MAXNUM);
   for (int i = 0; i < ARES_GETSOCK_MAXNUM; i++) {
-    bool reads = ARES_GETSOCK_READABLE(bits, i);
-    bool writes = ARES_GETSOCK_WRITABLE(bits, i);
+    /* As ARES_GETSOCK_WRITABLE(), which shifts a 1 into the sign. */
+    bool reads = bits >> i & 1;
+    bool writes = bits >> (i + ARES_GETSOCK_MAXNUM) & 1;
     if (reads || writes)
       wanted[count++] = (struct pollfd){
           .fd = socket[i],
