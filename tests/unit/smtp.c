@@ -40,7 +40,7 @@ test_verbs(void)
       {BYTES("   "), SMTP_UNKNOWN, ""},
       {BYTES("MAI FROM:"), SMTP_UNKNOWN, "FROM:"},
       {BYTES("MAILFROM:<a@b>"), SMTP_UNKNOWN, ""},
-      {BYTES("XCLIENT ADDR=192.0.2.1"), SMTP_UNKNOWN, "ADDR=192.0.2.1"},
+      {BYTES("XCLIENT ADDR=192.0.2.1"), SMTP_XCLIENT, "ADDR=192.0.2.1"},
       {BYTES("XNOTE a=b"), SMTP_UNKNOWN, "a=b"},
       {BYTES("250 ok"), SMTP_UNKNOWN, "ok"},
       {BYTES("\xc3\xa4 x"), SMTP_UNKNOWN, "x"},
