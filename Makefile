@@ -12,9 +12,9 @@ programs = $(foreach f,$(folders),$($f_programs))
 $(foreach p,cleanup rcptcheck rcptcheck-compile,$(eval LIBS_$p = -lpcre2-8))
 $(foreach p,dnsnote resolvable,$(eval LIBS_$p = -lcares))
 LIBS_spf = -lspf2 -lcares
-# Programs that are linked static, to start in a fifth of the time, where
-# conf-cc and conf-ld say plain cc.
+# Linked static where conf-cc and conf-ld say plain cc: start in a fifth the time.
 statics = trap-smtpd trap-pool received-line deliver-dirqueue
+no_statics = filters/rule% filters/spf% lib/dns%
 fetched = build/fetched
 static = $(fetched)/static
 CC_LINE := $(shell head -n 1 conf-cc)
@@ -36,12 +36,11 @@ units = $(filter-out %/tap,$(patsubst %.c,$O/%,$(wildcard tests/unit/*.c)))
 all: $(addprefix $O/,$(programs))
 
 # Every .c of a folder that is no program goes into the folder's archive. A
-# program links its own folder's archive and lib's, and no other. Modules that
-# need another library have no place in static programs.
+# program links its own folder's archive and lib's, and no other.
 modules = $(filter-out $(patsubst %,$1/%.c,$($1_programs)),$(wildcard $1/*.c))
 define folder_rules
 $O/obj/$1.a: $(patsubst %.c,$O/obj/%.o,$(modules))
-$O/static/$1.a: $(patsubst %.c,$O/static/%.o,$(filter-out filters/rule% lib/dns%,$(modules)))
+$O/static/$1.a: $(patsubst %.c,$O/static/%.o,$(filter-out $(no_statics),$(modules)))
 $(foreach p,$($1_programs),$(eval $O/$p: $(patsubst \
   %,$O/$(if $(filter $p,$(statics)),static,obj)/%,$1/$p.o $1.a lib.a)))
 endef
@@ -61,7 +60,7 @@ $O/obj/%.o: %.c conf-cc
 	mkdir -p $(@D) && $(CC_LINE) $(compile)
 $O/static/%.o: %.c conf-cc | $(static)
 	mkdir -p $(@D) && $$(cat $(static)/cc) $(wordlist 2,99,$(CC_LINE)) $(compile)
-.SECONDARY:
+.SECONDARY .DELETE_ON_ERROR:
 -include $(wildcard $O/obj/*/*.d $O/static/*/*.d $O/obj/tests/unit/*.d)
 
 # What static programs link to, and the tests' real mail and load client:
@@ -98,4 +97,3 @@ install: all
 clean:
 	rm -rf $O
 .PHONY: all deps units demo check lint fuzz bench bench-quick bench-queue install clean
-.DELETE_ON_ERROR:
