@@ -6,6 +6,8 @@ folders = edge smtpd filters deliver lib
 # What has a page of section 1 or 8 beside it is a program.
 $(foreach f,$(folders),$(eval $f_programs := $(basename $(notdir $(wildcard $f/*.[18])))))
 programs = $(foreach f,$(folders),$($f_programs))
+
+# Libraries beside skalibs.
 $(foreach p,deliver-smtp trap-tlsd,$(eval LIBS_$p = -lssl -lcrypto))
 $(foreach p,cleanup rcptcheck rcptcheck-compile,$(eval LIBS_$p = -lpcre2-8))
 $(foreach p,dnsnote resolvable,$(eval LIBS_$p = -lcares))
@@ -34,8 +36,7 @@ units = $(filter-out %/tap,$(patsubst %.c,$O/%,$(wildcard tests/unit/*.c)))
 all: $(addprefix $O/,$(programs))
 
 # Every .c of a folder that is no program goes into the folder's archive. A
-# program links its own folder's archive and lib's, and no other. Modules that
-# need another library have no place in static programs.
+# program links its own folder's archive and lib's, and no other.
 modules = $(filter-out $(patsubst %,$1/%.c,$($1_programs)),$(wildcard $1/*.c))
 define folder_rules
 $O/obj/$1.a: $(patsubst %.c,$O/obj/%.o,$(modules))
@@ -59,7 +60,7 @@ $O/obj/%.o: %.c conf-cc
 	mkdir -p $(@D) && $(CC_LINE) $(compile)
 $O/static/%.o: %.c conf-cc | $(static)
 	mkdir -p $(@D) && $$(cat $(static)/cc) $(wordlist 2,99,$(CC_LINE)) $(compile)
-.SECONDARY:
+.SECONDARY .DELETE_ON_ERROR:
 -include $(wildcard $O/obj/*/*.d $O/static/*/*.d $O/obj/tests/unit/*.d)
 
 # What static programs link to, and the tests' real mail and load client:
@@ -96,4 +97,3 @@ install: all
 clean:
 	rm -rf $O
 .PHONY: all deps units demo check lint fuzz bench bench-quick bench-queue install clean
-.DELETE_ON_ERROR:

@@ -87,9 +87,23 @@ write_text(int fd, struct joblocker const *locker)
   char text[JOBLOCK_TEXT_MAX];
   int n = snprintf(text, sizeof text, "%s\n%lld\n", locker->host,
                    (long long)locker->pid);
-  if (allwrite(fd, text, (size_t)n) < (size_t)n)
+  if (lseek(fd, 0, SEEK_SET) == 0 && allwrite(fd, text, (size_t)n) == (size_t)n)
+    return fd_sync(fd);
+  int error = errno;
+  if (ftruncate(fd, 0) == -1)
     return -1;
-  return fd_sync(fd);
+  errno = error;
+  return -1;
+}
+
+/* Whoever takes jobs makes room: on a full disk an empty lock has to do, and
+ * gets its text as soon as there is some. Our rules know such a lock; Perl
+ * workers let it alone. 0 or -1. */
+static int
+give_text(struct joblock *lock, struct joblocker const *locker)
+{
+  lock->empty = write_text(lock->fd, locker) == -1;
+  return lock->empty && errno != ENOSPC && errno != EDQUOT ? -1 : 0;
 }
 
 /* A slash in a host name would be a path. */
@@ -117,7 +131,7 @@ create_file(struct joblock *lock, struct joblocker const *locker,
     lock->fd = openat(queue->tmp, lock->file, flags, FILE_MODE);
   if (lock->fd == -1)
     return jobqueue_fail(queue, "create", "tmp", lock->file);
-  if (write_text(lock->fd, locker) == 0 && fstat(lock->fd, &status) == 0) {
+  if (give_text(lock, locker) == 0 && fstat(lock->fd, &status) == 0) {
     lock->device = status.st_dev;
     lock->inode = status.st_ino;
     return 0;
@@ -132,7 +146,11 @@ int
 joblock_prepare(struct joblock *lock, struct joblocker const *locker,
                 struct jobqueue *queue)
 {
-  return lock->fd >= 0 ? 0 : create_file(lock, locker, queue);
+  if (lock->fd < 0)
+    return create_file(lock, locker, queue);
+  if (lock->empty && give_text(lock, locker) == -1)
+    return jobqueue_fail(queue, "write", "tmp", lock->file);
+  return 0;
 }
 
 static bool

@@ -26,6 +26,7 @@ struct joblock {
   dev_t device;
   ino_t inode;
   bool held;
+  bool empty; /* the file: the disk was full */
   char job[JOBLIST_NAME_MAX + 1];
   char file[JOBLOCK_HOST_MAX + 64];  /* in tmp */
   char robbed[2 * JOBLOCK_TEXT_MAX]; /* the lock that was taken over, "host

@@ -7,7 +7,7 @@ import sys
 
 sys.path.insert(0, "tests/e2e/lib")
 from dirqueue import (BUILD, DEADLINE_S, Top, done, equal, files,  # noqa: E402
-                      jobs, ok, wait_for)
+                      jobs, ok, skip, wait_for)
 
 
 def run(program, *arguments):
@@ -177,9 +177,39 @@ def test_busy_end():
     ok(b"given back job=" in err, "which is logged")
 
 
+def test_full():
+    """A disk that is full must not keep who empties it from his work."""
+    os.mkdir("disk")
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=128k", "tmpfs",
+                       "disk"], check=False,
+                      stderr=subprocess.DEVNULL).returncode:
+        skip("a full disk", "no right to mount")
+        return
+    try:
+        os.mkdir("disk/q")
+        os.symlink("disk/q", "q")
+        for i in range(3):
+            submit(b"%d\n" % i)
+        with open("disk/ballast", "wb", buffering=0) as ballast:
+            try:
+                while ballast.write(b"x" * 4096):
+                    pass
+            except OSError:
+                pass
+        code, out, err = run("dq-server", "--dir", "q", "--njobs", "3", "--",
+                             "sh", "-c", 'cat "$0"; cat q/active/* | wc -c')
+        words = [w for w in out.split() if w.isdigit()]
+        equal((code, out.count(b"finished\n"), files("disk/q")), (0, 3, []),
+              "a full disk: the jobs are done")
+        ok(words[:2] == [b"0", b"0"], "the first one under an empty lock")
+        ok(words[-1] != b"0", "later ones have their text again")
+    finally:
+        subprocess.run(["umount", "disk"], check=True)
+
+
 with Top() as top:
     for test in (test_deque, test_usage, test_locked, test_outside, test_server,
-                 test_failure, test_busy_end):
+                 test_failure, test_busy_end, test_full):
         os.mkdir(test.__name__)
         os.chdir(test.__name__)
         test()
