@@ -131,11 +131,11 @@ def dies_with_the_stage():
 
 def what_it_sees(top):
     """Nothing of the envelope or the client; only its three descriptors."""
-    session = b"XCLIENT ADDR=192.0.2.66 HELO=evil\nXNOTE session=s7\n" \
+    session = b"XCLIENT ADDR=192.0.2.66 HELO=evil\nXNOTE session=seventh-of-them\n" \
         b"MAIL FROM:<evil@b>\nRCPT TO:<evil@d>\nBDAT 1 LAST\nx"
     out = judge(script("env; cat /proc/$$/cmdline"), session)[0][0]
     ok(b"PATH=" in out and b"evil" not in out and b"192.0.2" not in out
-       and b"s7" not in out, "no word of the client")
+       and b"seventh-of" not in out, "no word of the client")
     out = judge(["textfilter", "cat", "/proc/self/status"], session)[0][0]
     masks = {name: int(mask, 16) for name, mask in
              re.findall(rb"Sig(Ign|Blk):\t([0-9a-f]{16})", out)}
