@@ -12,6 +12,7 @@
 #include "lib/log.h"
 
 #define KILL_AFTER_MS 2000
+#define SLOT_HEARD_MORE 1048576
 #define PAUSE_LEAST_MS 1000
 #define PAUSE_MOST_MS 60000
 
@@ -116,6 +117,7 @@ enum slot_result
 slot_send(struct slot *slot, int64_t now_ms)
 {
   slot->text_sent = 0;
+  slot->heard = 0;
   slot->data_left = slot->job.data_bytes;
   slot->from = slot->to = 0;
   enter(slot, SLOT_BUSY, now_ms);
@@ -153,6 +155,11 @@ slot_read(struct slot *slot, int64_t now_ms)
     return broken(slot, strerror(errno));
   if (r == 0)
     return broken(slot, "a stage ended");
+  /* What nobody took comes out, with what filters added, and no more. */
+  slot->heard += (uint64_t)r;
+  if (slot->heard >
+      SLOT_HEARD_MORE + 2 * (slot->job.data_bytes + slot->replay.text.len))
+    return broken(slot, "more comes out than went in");
   return take(slot, bytes, (size_t)r, now_ms);
 }
 

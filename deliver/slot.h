@@ -38,6 +38,7 @@ struct slot {
   int64_t pause_ms; /* before the next start: the last ones got nowhere */
   size_t text_sent;
   uint64_t data_left;
+  uint64_t heard;     /* bytes that came out since the job was sent */
   size_t from, to;    /* of what waits in buffer */
   char const *reason; /* why the pipeline is of no use */
   pid_t group;

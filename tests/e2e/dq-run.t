@@ -482,6 +482,16 @@ def test_start_fails():
     worker.end()
 
 
+def test_chatter():
+    """A stage that never stops talking."""
+    d.enqueue("q", b"x\n")
+    worker = Worker("q", pipeline=["yes"])
+    worker.says('deferred job=')
+    d.ok('why="more comes out than went in"' in worker.log(),
+         "a stage that talks without end is ended")
+    worker.end()
+
+
 def main():
     tests = [value for name, value in globals().items()
              if name.startswith("test_")]
