@@ -86,6 +86,7 @@ def set_up():
             put(path, value, folder)
         if SANITIZED:
             put("env/MEMORY", "=", folder)
+            put("env/ASAN_OPTIONS", "detect_leaks=0", folder)
     for path, value in (("env/ADDRESS", "127.0.0.1"), ("env/PORT", str(port)),
                         ("control/me", "mx.example"),
                         ("control/tls", "../tls/socket/tls")):
@@ -231,6 +232,7 @@ def work(account):
         put(path, value, new)
     if SANITIZED:
         put("env/MEMORY", "=", new)
+        put("env/ASAN_OPTIONS", "detect_leaks=0", new)
     for folder in (base + "/maildir", new + "/log/main"):
         os.makedirs(folder)
         if account:

@@ -8,6 +8,7 @@ import mailbox
 import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -51,6 +52,18 @@ def get(path):
         return f.read()
 
 
+def ours():
+    """Processes that work below our folder."""
+    found = []
+    for link in glob.glob("/proc/[0-9]*/cwd"):
+        try:
+            if os.readlink(link).startswith(base):
+                found.append(int(link.split("/")[2]))
+        except OSError:
+            pass
+    return found
+
+
 def stop():
     if svscan:
         svscan.kill()
@@ -59,9 +72,9 @@ def stop():
         for folder in (worker, worker + "/log"):
             subprocess.run(["svc", "-dx", f"{base}/service/{folder}"],
                            check=False, stderr=-3)
-    for folder in WORKERS:
-        wait_until(lambda name=folder: subprocess.run(
-            ["svok", f"{base}/service/{name}"], check=False).returncode)
+    wait_until(lambda: not ours())
+    for pid in ours():
+        os.kill(pid, signal.SIGKILL)
     shutil.rmtree(base, ignore_errors=True)
 
 
@@ -84,6 +97,7 @@ def set_up(port):
         put(f"{folder}/env/PATH", BUILD + ":/usr/bin:/bin")
         if SANITIZED:
             put(f"{folder}/env/MEMORY", "=")
+            put(f"{folder}/env/ASAN_OPTIONS", "detect_leaks=0")
         queue = get(f"{folder}/env/QUEUE")
         put(f"{folder}/env/QUEUE", queue.replace("/var/spool/trapline", base))
         pipeline = get(f"{folder}/control/pipeline")
@@ -165,7 +179,8 @@ def main():
     samples = messages()
     large = b"Subject: large\n\n" + b"x" * 2000001 + b"\n"
     fill(samples, [bounce(i) for i in range(20)] + [large])
-    svscan = subprocess.Popen(["svscan", base + "/service"], stdin=-3)
+    svscan = subprocess.Popen(["svscan", base + "/service"], stdin=-3,
+                              stdout=-3)
     ok(wait_until(lambda: not left(), DEADLINE_S), "all queues run empty",
        left()[:3])
     subprocess.run(["svc", "-t", *glob.glob(base + "/service/*")], check=True)
