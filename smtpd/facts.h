@@ -5,7 +5,7 @@
 
 #include <stddef.h>
 
-#define FACTS_MAX 4096 /* bytes of XNOTE lines */
+#define FACTS_MAX 3584 /* bytes of XNOTE lines */
 
 /* Lines "XNOTE key=value", each with its LF. All zero: none. */
 struct facts {

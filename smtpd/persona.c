@@ -96,7 +96,7 @@ read_rules(struct persona *persona, char const *file)
 int
 persona_read(struct persona **persona)
 {
-  char name[CONTROL_VALUE_MAX + 1];
+  char name[NAME_MAX_BYTES + 1];
   char file[sizeof "personas/" + NAME_MAX_BYTES] = "personas/";
   *persona = NULL;
   if (control_line("persona", NULL, name, sizeof name) < 0)

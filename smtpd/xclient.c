@@ -2,24 +2,31 @@
  * client is. */
 #include "smtpd/session.h"
 
-#include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "lib/control.h"
 #include "lib/network.h"
 
 #define PEERS_MAX 1000
+#define PATH_BYTES 512
+
+/* Asked in every session: costs no memory where the file is not there. */
+static bool
+is_there(char const *name)
+{
+  char path[PATH_BYTES];
+  return control_path(name, path, sizeof path) == 0 && access(path, F_OK) == 0;
+}
 
 /* Whether control/xclient has the address; what is wrong is logged once. */
 static bool
-is_peer(struct session const *session)
+is_listed(struct session const *session)
 {
   char *entry[PEERS_MAX + 1];
   struct network network;
   bool found = false;
   int n = control_list("xclient", entry, PEERS_MAX + 1);
-  if (n < 0 && errno == ENOENT)
-    return false;
   for (int i = 0; i < n; i++)
     if (network_scan(&network, entry[i]))
       found = found || network_has(&network, session->client.addr);
@@ -38,7 +45,8 @@ bool
 xclient_offered(struct session *session)
 {
   if (session->xclient == XCLIENT_NOT_ASKED)
-    session->xclient = is_peer(session) ? XCLIENT_YES : XCLIENT_NO;
+    session->xclient =
+        is_there("xclient") && is_listed(session) ? XCLIENT_YES : XCLIENT_NO;
   return session->xclient == XCLIENT_YES;
 }
 
