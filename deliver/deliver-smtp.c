@@ -8,7 +8,7 @@
 #include <skalibs/types.h>
 
 #include "deliver/smtpsession.h"
-#include "deliver/smtptls.h"
+#include "lib/smtptls.h"
 #include "lib/control.h"
 #include "lib/envelope.h"
 #include "lib/exitcode.h"
