@@ -61,6 +61,10 @@ hear(struct playback *play)
     replytext_add(&play->heard, line, n);
     replytext_end_line(&play->heard);
   }
+  if (play->heard.too_long) {
+    play->wire.error = "the server's reply is too long";
+    return SMTPWIRE_LOST;
+  }
   return SMTPWIRE_LINE;
 }
 
@@ -155,7 +159,6 @@ play_packet(struct playback *play, struct evidence_piece const *piece)
   enum evidencefile_result result = evidencefile_peek(&play->bytes, &kind);
   if (result != EVIDENCEFILE_PIECE && result != EVIDENCEFILE_END)
     return result;
-  /* What was dropped had come before the reply left. */
   if (kind != 'D')
     settle(play);
   if (play->is_over)
@@ -172,11 +175,12 @@ play_packet(struct playback *play, struct evidence_piece const *piece)
 static enum evidencefile_result
 play_bytes(struct playback *play, struct evidence_piece const *piece)
 {
+  /* What was dropped had come before the reply left. */
+  if (piece->kind != 'D')
+    settle(play);
   play->passed += piece->n;
   if (piece->last && play->passed > play->announced) {
     uint64_t n = play->passed - play->announced;
-    if (piece->kind != 'D')
-      settle(play);
     play->announced = play->passed;
     enum evidencefile_result result = send_bytes(play, n, piece->line);
     if (result != EVIDENCEFILE_END)
