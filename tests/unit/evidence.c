@@ -54,7 +54,7 @@ static struct {
     {"bytes like records", BEGIN "B 1 9\nE 1 quit\n\nT 2\n",
      "V0,1[]B1,9[E 1 quit\n]T2,0[]"},
     {"cut in a text", BEGIN "C 1 abc", "V0,1[]"},
-    {"cut in bytes", BEGIN "B 1 9\n", "V0,1[]"},
+    {"cut in bytes", BEGIN "B 1 9\n", "V0,1[]B1,9["},
     {"18 digits", BEGIN "P 123456789012345678 999999999999999999\n",
      "V0,1[]P123456789012345678,999999999999999999[]"},
     {"19 digits of a time", BEGIN "T 1234567890123456789\n", "V0,1[]!2"},
