@@ -11,7 +11,8 @@ evidencelist_put(char const *bytes, size_t n)
   char text[4 * 256];
   while (n) {
     size_t some = n < 256 ? n : 256;
-    fwrite(text, 1, evidence_escape(bytes, some, text), stdout);
+    size_t length = evidence_escape(bytes, some, text);
+    fwrite(text, 1, length, stdout);
     bytes += some;
     n -= some;
   }
