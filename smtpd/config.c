@@ -4,6 +4,7 @@
 
 #include "lib/control.h"
 #include "lib/stagelist.h"
+#include "smtpd/transcript.h"
 
 struct number {
   char const *name;
@@ -26,6 +27,8 @@ read_numbers(struct config *config)
       {"pipelinetimeout", 1, 86400, 300, &config->pipeline_s},
       {"poolwait", 0, 86400, 30, &config->pool_s},
       {"strictaddress", 0, 1, 0, &strict},
+      {"evidencebytes", TRANSCRIPT_LIMIT_MIN, UINT64_MAX / 2, 10485760,
+       &config->evidence_bytes},
   };
   for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
     struct number const *n = numbers + i;
@@ -65,7 +68,9 @@ config_read(struct config *config, char **command, char const **reason)
                    sizeof config->greeting) < 0 ||
       !read_numbers(config) || !persona_read(&config->persona) ||
       control_line("pool", NULL, config->pool, sizeof config->pool) < 0 ||
-      control_line("tls", NULL, config->tls, sizeof config->tls) < 0)
+      control_line("tls", NULL, config->tls, sizeof config->tls) < 0 ||
+      control_line("evidence", NULL, config->evidence,
+                   sizeof config->evidence) < 0)
     goto failed;
   if (config->pool[0] && !command)
     return 1;

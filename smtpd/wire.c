@@ -39,6 +39,7 @@ wire_init(struct wire *wire, int in, int out, int64_t session_ms)
   wire->status = WIRE_OPEN;
   wire->expires_ms = clock_ms() + session_ms;
   wire->bytes_read = 0;
+  wire->transcript = NULL;
   wire->begin = wire->end = 0;
   wire->output_used = 0;
   sig_block(SIGTERM);
@@ -154,6 +155,7 @@ fill(struct wire *wire, int64_t deadline, bool command)
     return failed(wire, r ? WIRE_ERROR : WIRE_EOF);
   wire->end += (size_t)r;
   wire->bytes_read += (uint64_t)r;
+  transcript_packet(wire->transcript, (size_t)r);
   return 1;
 }
 
@@ -162,6 +164,14 @@ wire_has_line(struct wire const *wire)
 {
   return memchr(wire->input + wire->begin, '\n', wire->end - wire->begin) !=
          NULL;
+}
+
+/* Take what is a command line, or some of one. */
+static void
+take_line(struct wire *wire, size_t n)
+{
+  transcript_command(wire->transcript, wire->input + wire->begin, n);
+  wire->begin += n;
 }
 
 enum wire_line
@@ -181,13 +191,13 @@ wire_line(struct wire *wire, char **line, size_t *n)
     if (length > wire->line_max)
       too_long = true;
     if (lf) {
-      wire_take(wire, length);
+      take_line(wire, length);
       *line = from;
       *n = length - 1 - (length > 1 && from[length - 2] == '\r');
       return too_long ? WIRE_LINE_TOO_LONG : WIRE_LINE;
     }
     if (too_long)
-      wire_take(wire, have);
+      take_line(wire, have);
     if (!fill(wire, deadline, true))
       return wire->alarmed ? WIRE_LINE_ALARM : WIRE_LINE_FAILED;
   }
@@ -223,6 +233,7 @@ wire_piece(struct wire *wire, char const **bytes)
 void
 wire_take(struct wire *wire, size_t n)
 {
+  transcript_body(wire->transcript, wire->input + wire->begin, n);
   wire->begin += n;
 }
 
@@ -236,7 +247,9 @@ wire_purge(struct wire *wire, char const **bytes)
   if (r > 0) {
     n += (size_t)r;
     wire->bytes_read += (uint64_t)r;
+    transcript_packet(wire->transcript, (size_t)r);
   }
+  transcript_drop(wire->transcript, *bytes, n);
   wire->begin = wire->end = 0;
   wire->ready = false;
   return n;
@@ -248,6 +261,7 @@ wire_say(struct wire *wire, char const *text)
   size_t n = strlen(text);
   if (n > WIRE_REPLY_MAX - 2)
     n = WIRE_REPLY_MAX - 2;
+  transcript_reply(wire->transcript, text, n);
   if (n + 2 > sizeof wire->output - wire->output_used)
     wire_flush(wire);
   memcpy(wire->output + wire->output_used, text, n);
@@ -262,6 +276,8 @@ wire_close(struct wire *wire, bool linger)
 {
   int64_t deadline = clock_ms() + LINGER_MS;
   size_t dropped = 0;
+  transcript_rest(wire->transcript, wire->input + wire->begin,
+                  wire->end - wire->begin);
   if (wire->status == WIRE_EOF || wire->status == WIRE_ERROR)
     wire->output_used = 0;
   else
