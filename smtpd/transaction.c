@@ -71,7 +71,7 @@ start_transaction(struct session *session, struct envelope_command const *mail)
   session->junk = 0;
   session->body.passed = false;
   session->pipeline.queued[0] = 0;
-  evidence_mail(session);
+  recording_mail(session);
   replay_start(&session->replay);
   replay_add(&session->replay, line, n);
   session->replay.decided = n;

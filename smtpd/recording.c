@@ -1,4 +1,4 @@
-#include "smtpd/evidence.h"
+#include "smtpd/recording.h"
 
 #include <string.h>
 
@@ -11,10 +11,10 @@ is_kept(struct session const *session)
 }
 
 void
-evidence_begin(struct session *session)
+recording_begin(struct session *session)
 {
   struct config const *config = &session->config;
-  struct evidence *self = &session->evidence;
+  struct recording *self = &session->recording;
   if (!config->evidence[0])
     return;
   transcript_start(&self->transcript, config->evidence, session->id,
@@ -31,25 +31,25 @@ with_end(char const *line, size_t n)
 }
 
 void
-evidence_command(struct session *session, char const *line, size_t n)
+recording_command(struct session *session, char const *line, size_t n)
 {
   if (is_kept(session))
-    dialect_command(&session->evidence.dialect, line, with_end(line, n),
+    dialect_command(&session->recording.dialect, line, with_end(line, n),
                     wire_has_input(&session->wire));
 }
 
 void
-evidence_long_line(struct session *session, char const *line, size_t n)
+recording_long_line(struct session *session, char const *line, size_t n)
 {
   if (is_kept(session))
-    dialect_long_line(&session->evidence.dialect, line, with_end(line, n));
+    dialect_long_line(&session->recording.dialect, line, with_end(line, n));
 }
 
 /* Once in a session. */
 static void
 complain(struct session *session)
 {
-  struct evidence *self = &session->evidence;
+  struct recording *self = &session->recording;
   struct log log;
   if (!self->transcript.error || self->complained)
     return;
@@ -61,7 +61,7 @@ complain(struct session *session)
 }
 
 void
-evidence_mail(struct session *session)
+recording_mail(struct session *session)
 {
   transcript_keep(session->wire.transcript);
   if (is_kept(session))
@@ -69,9 +69,9 @@ evidence_mail(struct session *session)
 }
 
 void
-evidence_body(struct session *session)
+recording_body(struct session *session)
 {
-  struct evidence *self = &session->evidence;
+  struct recording *self = &session->recording;
   if (is_kept(session))
     dialect_format(&self->dialect, false, self->spoken);
 }
@@ -87,9 +87,9 @@ tell(struct session *session, char const *key, char const *value)
 }
 
 void
-evidence_tell(struct session *session, bool first, bool last)
+recording_tell(struct session *session, bool first, bool last)
 {
-  struct evidence *self = &session->evidence;
+  struct recording *self = &session->recording;
   if (!is_kept(session))
     return;
   if (last)
@@ -103,16 +103,16 @@ evidence_tell(struct session *session, bool first, bool last)
 }
 
 void
-evidence_next(struct session *session)
+recording_next(struct session *session)
 {
   if (is_kept(session))
-    dialect_next(&session->evidence.dialect);
+    dialect_next(&session->recording.dialect);
 }
 
 void
-evidence_log(struct session const *session, struct log *log, bool all)
+recording_log(struct session const *session, struct log *log, bool all)
 {
-  struct evidence const *self = &session->evidence;
+  struct recording const *self = &session->recording;
   char text[DIALECT_MAX + 1];
   if (!is_kept(session))
     return;
@@ -122,7 +122,7 @@ evidence_log(struct session const *session, struct log *log, bool all)
 }
 
 void
-evidence_end(struct session *session)
+recording_end(struct session *session)
 {
   transcript_end(session->wire.transcript, session->why);
   if (is_kept(session))
