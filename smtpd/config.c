@@ -44,6 +44,20 @@ read_numbers(struct config *config)
   return 1;
 }
 
+/* Its room costs a session no memory where it is not there. */
+static int
+read_evidence(struct config *config)
+{
+  char path[CONFIG_EVIDENCE_MAX + 1];
+  config->evidence = NULL;
+  if (control_line("evidence", NULL, path, sizeof path) < 0)
+    return 0;
+  if (!path[0] || (config->evidence = strdup(path)) != NULL)
+    return 1;
+  control_invalid("evidence", "no memory");
+  return 0;
+}
+
 int
 config_read_pipeline(struct config *config, char **command, char const **reason)
 {
@@ -69,8 +83,7 @@ config_read(struct config *config, char **command, char const **reason)
       !read_numbers(config) || !persona_read(&config->persona) ||
       control_line("pool", NULL, config->pool, sizeof config->pool) < 0 ||
       control_line("tls", NULL, config->tls, sizeof config->tls) < 0 ||
-      control_line("evidence", NULL, config->evidence,
-                   sizeof config->evidence) < 0)
+      !read_evidence(config))
     goto failed;
   if (config->pool[0] && !command)
     return 1;

@@ -15,7 +15,7 @@ recording_begin(struct session *session)
 {
   struct config const *config = &session->config;
   struct recording *self = &session->recording;
-  if (!config->evidence[0])
+  if (!config->evidence)
     return;
   transcript_start(&self->transcript, config->evidence, session->id,
                    config->evidence_bytes);

@@ -57,7 +57,7 @@ test_defaults(void)
   tap_is_number((long long)config.bytes_per_s, 16, "mindatarate");
   tap_is_number((long long)config.pipeline_s, 300, "pipelinetimeout");
   tap_ok(!config.strict, "strictaddress");
-  tap_ok(!config.evidence[0], "evidence");
+  tap_ok(!config.evidence, "evidence");
   tap_is_number((long long)config.evidence_bytes, 10485760, "evidencebytes");
   tap_ok(config.stages == 1 && !strcmp(config.stage[0][0], "stage") &&
              !config.stage[0][1],
