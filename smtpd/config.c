@@ -4,7 +4,6 @@
 
 #include "lib/control.h"
 #include "lib/stagelist.h"
-#include "smtpd/transcript.h"
 
 struct number {
   char const *name;
@@ -27,8 +26,7 @@ read_numbers(struct config *config)
       {"pipelinetimeout", 1, 86400, 300, &config->pipeline_s},
       {"poolwait", 0, 86400, 30, &config->pool_s},
       {"strictaddress", 0, 1, 0, &strict},
-      {"evidencebytes", TRANSCRIPT_LIMIT_MIN, UINT64_MAX / 2, 10485760,
-       &config->evidence_bytes},
+      {"evidencebytes", 1024, UINT64_MAX / 2, 10485760, &config->evidence_max},
   };
   for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
     struct number const *n = numbers + i;

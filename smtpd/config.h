@@ -30,7 +30,7 @@ struct config {
   char pool[108];          /* trap-pool's socket; empty: stages are spawned */
   char tls[108];           /* trap-tlsd's socket; empty: no STARTTLS */
   char *evidence;          /* a directory; NULL: none is kept */
-  uint64_t evidence_bytes; /* of one transcript */
+  uint64_t evidence_max;   /* bytes of one transcript */
   bool authbait;           /* AUTH is offered; */
   uint64_t authbait_nth;   /* this try succeeds; 0: none */
   struct persona *persona; /* NULL: replies are our own */

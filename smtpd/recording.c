@@ -18,7 +18,7 @@ recording_begin(struct session *session)
   if (!config->evidence)
     return;
   transcript_start(&self->transcript, config->evidence, session->id,
-                   config->evidence_bytes);
+                   config->evidence_max);
   dialect_start(&self->dialect, config->me, session->client.destaddr);
   session->wire.transcript = &self->transcript;
 }

@@ -16,7 +16,6 @@
 #include <stdint.h>
 
 #define TRANSCRIPT_BYTES 65536
-#define TRANSCRIPT_LIMIT_MIN 1024
 /* Of the limit, for "X ms" and "E ms why". */
 #define TRANSCRIPT_RESERVE 64
 #define TRANSCRIPT_WHY_MAX 16
@@ -36,7 +35,7 @@ struct transcript {
 };
 
 /* Start now, with V. directory and name (no client had a hand in it) are kept.
- * The file has at most limit bytes. */
+ * The file has at most limit bytes, which are TRANSCRIPT_RESERVE or more. */
 void transcript_start(struct transcript *transcript, char const *directory,
                       char const *name, uint64_t limit);
 
