@@ -180,7 +180,9 @@ write_data(struct jobwriter *writer, char const *bytes, size_t n)
                            {(char *)bytes, n}};
   size_t all = writer->buffered + n;
   writer->buffered = 0;
-  if (!all || allwritev(writer->data_fd, parts, 2) == all)
+  size_t written = n ? allwritev(writer->data_fd, parts, 2)
+                     : allwrite(writer->data_fd, writer->buffer, all);
+  if (written == all)
     return 0;
   return jobqueue_fail(&writer->queue, "write", "tmp", writer->tmp_data);
 }
