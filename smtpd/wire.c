@@ -64,16 +64,18 @@ is_terminated(void)
          (sigpending(&waiting) == 0 && sigismember(&waiting, SIGTERM) == 1);
 }
 
-/* Wait until one of two descriptors is ready, at most until deadline. 1 or 0.
- */
+/* Wait until one of two descriptors is ready, at most until *deadline, which
+ * the first wait sets if it is 0. 1 or 0. */
 static int
-wait_for(struct wire *wire, struct pollfd *fds, int64_t deadline, bool command)
+wait_for(struct wire *wire, struct pollfd *fds, int64_t *deadline, bool command)
 {
   sigset_t open_signals;
   sigemptyset(&open_signals);
   while (wire->status == WIRE_OPEN) {
     int64_t now = clock_ms();
-    int64_t until = deadline < wire->expires_ms ? deadline : wire->expires_ms;
+    if (!*deadline)
+      *deadline = now + wire->idle_ms;
+    int64_t until = *deadline < wire->expires_ms ? *deadline : wire->expires_ms;
     if (command && is_terminated())
       return failed(wire, WIRE_TERMINATED);
     if (now >= wire->expires_ms)
@@ -95,7 +97,7 @@ int
 wire_flush(struct wire *wire)
 {
   size_t sent = 0;
-  int64_t deadline = wire->output_used ? clock_ms() + wire->idle_ms : 0;
+  int64_t deadline = 0;
   while (sent < wire->output_used && wire->status == WIRE_OPEN) {
     char const *bytes = wire->output + sent;
     size_t n = wire->output_used - sent;
@@ -103,12 +105,12 @@ wire_flush(struct wire *wire)
     int more = wire->closing ? MSG_MORE : 0;
     ssize_t r = send(wire->out, bytes, n, MSG_DONTWAIT | MSG_NOSIGNAL | more);
     struct pollfd fds[2] = {{wire->out, POLLOUT, 0}, {-1, 0, 0}};
-    if (r < 0 && errno == ENOTSOCK && wait_for(wire, fds, deadline, false))
+    if (r < 0 && errno == ENOTSOCK && wait_for(wire, fds, &deadline, false))
       r = fd_write(wire->out, bytes, n);
     if (r >= 0)
       sent += (size_t)r;
     else if (errno == EAGAIN)
-      wait_for(wire, fds, deadline, false);
+      wait_for(wire, fds, &deadline, false);
     else if (errno != EINTR)
       failed(wire, WIRE_ERROR);
   }
@@ -118,7 +120,7 @@ wire_flush(struct wire *wire)
 
 /* Wait for input or the alarm. 1 or 0. */
 static int
-wait_input(struct wire *wire, int64_t deadline, bool command)
+wait_input(struct wire *wire, int64_t *deadline, bool command)
 {
   struct pollfd fds[2] = {{wire->in, POLLIN, 0}, {wire->alarm, POLLIN, 0}};
   if (wire->ready)
@@ -134,7 +136,7 @@ wait_input(struct wire *wire, int64_t deadline, bool command)
 
 /* Read once more, what was said sent before. 1 or 0. */
 static int
-fill(struct wire *wire, int64_t deadline, bool command)
+fill(struct wire *wire, int64_t *deadline, bool command)
 {
   wire->alarmed = false;
   if (!wire_flush(wire))
@@ -177,7 +179,7 @@ take_line(struct wire *wire, size_t n)
 enum wire_line
 wire_line(struct wire *wire, char **line, size_t *n)
 {
-  int64_t deadline = clock_ms() + wire->idle_ms;
+  int64_t deadline = 0;
   bool too_long = false;
   for (;;) {
     char *from = wire->input + wire->begin;
@@ -198,7 +200,7 @@ wire_line(struct wire *wire, char **line, size_t *n)
     }
     if (too_long)
       take_line(wire, have);
-    if (!fill(wire, deadline, true))
+    if (!fill(wire, &deadline, true))
       return wire->alarmed ? WIRE_LINE_ALARM : WIRE_LINE_FAILED;
   }
 }
@@ -223,8 +225,8 @@ wire_has_input(struct wire const *wire)
 size_t
 wire_piece(struct wire *wire, char const **bytes)
 {
-  int64_t deadline = clock_ms() + wire->idle_ms;
-  if (wire->begin == wire->end && !fill(wire, deadline, false))
+  int64_t deadline = 0;
+  if (wire->begin == wire->end && !fill(wire, &deadline, false))
     return 0;
   *bytes = wire->input + wire->begin;
   return wire->end - wire->begin;
@@ -289,7 +291,7 @@ wire_close(struct wire *wire, bool linger)
     wire->idle_ms = LINGER_MS;
   if (wire_flush(wire) && linger && shutdown(wire->out, SHUT_WR) == 0) {
     struct pollfd fds[2] = {{wire->in, POLLIN, 0}, {-1, 0, 0}};
-    while (dropped < LINGER_BYTES && wait_for(wire, fds, deadline, false)) {
+    while (dropped < LINGER_BYTES && wait_for(wire, fds, &deadline, false)) {
       ssize_t r = fd_read(wire->in, wire->input, sizeof wire->input);
       if (r <= 0)
         break;
