@@ -10,6 +10,7 @@
 #include <skalibs/types.h>
 
 #include "lib/clock.h"
+#include "smtpd/evidence.h"
 
 #define HEAD_MAX (sizeof "K  " + 2 * UINT64_FMT)
 
@@ -146,28 +147,6 @@ put_number(struct transcript *self, char kind, int64_t ms, uint64_t number)
     cut(self);
 }
 
-/* Returns the length of what stands for c, at most 4. */
-static size_t
-escape(char c, char *out)
-{
-  static char const digits[] = "0123456789abcdef";
-  unsigned char byte = (unsigned char)c;
-  if (c == '\\' || c == '\r' || c == '\n') {
-    out[0] = '\\';
-    out[1] = (char)(c == '\r' ? 'r' : c == '\n' ? 'n' : c);
-    return 2;
-  }
-  if (byte < 0x20 || byte > 0x7e) {
-    out[0] = '\\';
-    out[1] = 'x';
-    out[2] = digits[byte >> 4];
-    out[3] = digits[byte & 15];
-    return 4;
-  }
-  out[0] = c;
-  return 1;
-}
-
 static void
 put_text(struct transcript *self, char kind, char const *bytes, size_t n)
 {
@@ -181,7 +160,7 @@ put_text(struct transcript *self, char kind, char const *bytes, size_t n)
   put(self, head, used);
   for (size_t i = 0; i < n && !self->full; i++) {
     char code[4];
-    used = escape(bytes[i], code);
+    used = evidence_escape(bytes + i, 1, code);
     self->full = !charge(self, used);
     if (!self->full)
       put(self, code, used);
