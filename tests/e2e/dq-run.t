@@ -170,10 +170,31 @@ def test_answers():
              "a pipeline that failed: " + reason)
     partly = [d.control_of("q/failed/" + name)
               for name in names("q", "failed")]
-    d.ok("450@y\t550@y" in [job.get("rcpt_to") for job in partly],
-         "recipients that are done are not tried again")
+    d.ok("550@y\t450@y" in [job.get("rcpt_to") for job in partly],
+         "failed for those that are not done, with -r the refused ones too")
     d.equal(recorded().count("two"), 1, "nor do they get it again")
     d.ok("good" in recorded(), "and other jobs go on")
+
+
+def test_recipients():
+    """Each recipient of a job is tried for as long as it is of use."""
+    d.enqueue("q", b"late 2 r\n", {"rcpt_to": "x@y\t550@y"})
+    worker = Worker("q", "-b", "1")
+    d.wait_for(lambda: is_empty("q"), "done")
+    worker.end()
+    d.equal(recorded("record.seen").count("RCPT TO:<550@y>"), 1,
+            "a refused recipient is not asked for again")
+    d.ok("recipient refused job=" in worker.log() and
+         "recipient=550@y" in worker.log(), "the log has it")
+    d.ok("finished job=" in worker.log(), "the others' try goes on")
+    d.enqueue("q", b"late 2 s\n", {"rcpt_to": "x@y\t550@z"})
+    worker = Worker("q", "-b", "1", "-r", "no")
+    d.wait_for(lambda: names("q", "no"), "moved")
+    worker.end()
+    d.equal(recorded("record.seen").count("RCPT TO:<550@z>"), 1,
+            "-r: nor then")
+    d.equal(d.control_of("q/no/" + names("q", "no")[0])["rcpt_to"], "550@z",
+            "-r: moved for the refused one alone")
 
 
 def test_dropped():
