@@ -63,6 +63,7 @@ list(struct expire *self, int64_t now_s)
   int directory = self->taker.queue.queue;
   int result = 0;
   joblist_start(&names, false);
+  names.fans = true;
   progress_start(&progress, "jobs listed");
   while (result == 0) {
     if (joblist_load(&names, directory) == -1)
@@ -161,8 +162,8 @@ static bool
 show(struct expire *self, char const *name, char const *why)
 {
   struct stat status;
-  if (fstatat(self->taker.queue.active, name, &status, AT_SYMLINK_NOFOLLOW) ==
-      0) {
+  if (fstatat(self->taker.queue.active, jobfan_base(name), &status,
+              AT_SYMLINK_NOFOLLOW) == 0) {
     self->round.active++;
     return false;
   }

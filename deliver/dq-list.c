@@ -68,6 +68,7 @@ visit(struct query const *query, struct listing_queue *queue,
   if (fd < 0 && errno == ENOENT)
     return 0;
   joblist_start(&list, true);
+  list.fans = !strcmp(directory, "queue");
   do {
     if (fd < 0 || joblist_load(&list, fd) == -1)
       strerr_diefusys(EXIT_TEMPORARY, "read ", query->directory, "/",

@@ -66,7 +66,8 @@ read_lock(struct listing *job, int root)
 {
   char text[JOBLOCK_TEXT_MAX + 1];
   char own[JOBLOCK_HOST_MAX + 1] = "";
-  ssize_t n = read_file(root, "active", job->name, text, sizeof text - 1);
+  ssize_t n =
+      read_file(root, "active", jobfan_base(job->name), text, sizeof text - 1);
   if (n < 0 || !joblock_parse(text, (size_t)n, &job->lock_pid))
     return;
   job->state = LISTING_ACTIVE;
@@ -177,7 +178,7 @@ listing_text(struct listing const *job, uint64_t number)
     }
   } else
     printf("- %llu: ", (unsigned long long)number);
-  print_safe(job->name, strlen(job->name));
+  print_safe(jobfan_base(job->name), strlen(jobfan_base(job->name)));
   if (job->damage) {
     printf(" (%s)\n", job->damage);
     return;
@@ -239,7 +240,7 @@ listing_json(struct listing const *job)
   struct jobrecord const *record = &job->record;
   struct metadata const *host;
   printf("{\"job\":");
-  print_json(job->name, strlen(job->name));
+  print_json(jobfan_base(job->name), strlen(jobfan_base(job->name)));
   print_member("state", states[job->state], strlen(states[job->state]));
   if (job->state == LISTING_ACTIVE) {
     printf(",\"pid\":%ld,\"dead\":%s", (long)job->lock_pid,

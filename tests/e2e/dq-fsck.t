@@ -134,16 +134,15 @@ def test_locks():
         put("active/" + job, text, age_s)
     put("active/50.none", gone, HOUR + 60)
     put("active/50.soon", gone, HOUR - 60)
-    put("active/50.fanned", gone, HOUR + 60)
-    put("queue/a/50.fanned", b"")
+    fanned = d.enqueue("q", b"x", place="a")
+    put("active/" + fanned, gone, 900)
     put("active/foo", gone, 99 * HOUR)
     wanted = {("stale-lock", "active/" + jobs[0]),
               ("empty-lock", "active/" + jobs[3]),
               ("empty-lock", "active/" + jobs[5]),
               ("orphan-lock", "active/50.none"),
-              ("stale-lock", "active/50.fanned")}
-    d.equal(check(wanted, "locks", 4), {path for _, path in wanted
-                                        if "fanned" not in path},
+              ("stale-lock", "active/" + fanned)}
+    d.equal(check(wanted, "locks", 5), {path for _, path in wanted},
             "locks: what goes")
     d.equal(len([f for f in d.files("q") if f.startswith("tmp/")]), 0,
             "no lock of its own stays")
