@@ -13,6 +13,8 @@
 
 #include <skalibs/allreadwrite.h>
 
+#include "deliver/retry.h"
+
 static char const *const states[] = {"active", "queued", "damaged", "deferred",
                                      "failed"};
 
@@ -161,12 +163,44 @@ print_line(struct jobrecord const *record, char const *key)
     print_safe(line->value, line->value_bytes);
 }
 
+static void
+print_time(int64_t seconds)
+{
+  char date[64] = "";
+  time_t when = (time_t)seconds;
+  struct tm *local = localtime(&when);
+  if (local)
+    strftime(date, sizeof date, "%a %b %e %H:%M:%S %Y", local);
+  printf("%s", date);
+}
+
+/* Why a job was put aside, and when it is tried again. */
+static void
+print_tries(struct listing const *job)
+{
+  struct jobrecord const *record = &job->record;
+  bool failed = job->state == LISTING_FAILED;
+  int64_t due_s;
+  if (jobrecord_find(record, RETRY_TRIES)) {
+    printf("  Tries: ");
+    print_line(record, RETRY_TRIES);
+    printf("\n");
+  }
+  if (jobrecord_find(record, failed ? RETRY_FAILED : RETRY_LAST)) {
+    printf(failed ? "  Failed: " : "  Last answer: ");
+    print_line(record, failed ? RETRY_FAILED : RETRY_LAST);
+    printf("\n");
+  }
+  if (!failed && retry_job(job->name, &due_s)) {
+    printf("  Next try: ");
+    print_time(due_s);
+    printf("\n");
+  }
+}
+
 void
 listing_text(struct listing const *job, uint64_t number)
 {
-  char date[64] = "";
-  time_t seconds = (time_t)job->record.seconds;
-  struct tm *local = localtime(&seconds);
   if (job->state == LISTING_ACTIVE) {
     printf("- ACTIVE %llu: ", (unsigned long long)number);
     if (job->dead)
@@ -185,11 +219,13 @@ listing_text(struct listing const *job, uint64_t number)
   }
   printf(" (");
   print_line(&job->record, "QDSB");
-  if (local)
-    strftime(date, sizeof date, "%a %b %e %H:%M:%S %Y", local);
-  printf(" bytes)\n  Submitted: %s on ", date);
+  printf(" bytes)\n  Submitted: ");
+  print_time(job->record.seconds);
+  printf(" on ");
   print_line(&job->record, "QSHN");
   printf("\n");
+  if (job->state == LISTING_DEFERRED || job->state == LISTING_FAILED)
+    print_tries(job);
 }
 
 static void
