@@ -26,6 +26,7 @@ enum place {
 
 struct walk {
   struct fsck *fsck;
+  char const *top; /* "queue" or "data"; paths are below it */
   struct progress progress;
 };
 
@@ -76,18 +77,12 @@ look_at(struct walk *walk, int directory, struct dirent const *entry,
         char const *path, enum place place)
 {
   unsigned char type = type_of(directory, entry);
-  struct fsck_finding finding = {"odd-entry", NULL, NULL,
+  struct fsck_finding finding = {"odd-entry", walk->top, path,
                                  judge(entry->d_name, type, place), BY_HAND};
   progress_step(&walk->progress);
-  if (finding.why) {
-    char below[JOBQUEUE_FILE_MAX + 1];
-    snprintf(below, sizeof below, "%s", path);
-    char *slash = strchr(below, '/');
-    *slash = 0;
-    finding.directory = below;
-    finding.name = slash + 1;
+  if (finding.why)
     fsck_report(walk->fsck, &finding, false);
-  } else if (type == DT_DIR)
+  else if (type == DT_DIR)
     look_into(walk, directory, entry->d_name, path, place + 1);
 }
 
@@ -101,7 +96,7 @@ look_into(struct walk *walk, int parent, char const *name, char const *path,
   DIR *stream = fd == -1 ? NULL : fdopendir(fd);
   if (!stream) {
     if (errno != ENOENT)
-      fsck_trouble(walk->fsck, "read", path, "");
+      fsck_trouble(walk->fsck, "read", walk->top, path);
     if (fd >= 0)
       close(fd);
     return;
@@ -109,23 +104,25 @@ look_into(struct walk *walk, int parent, char const *name, char const *path,
   while (errno = 0, !stop_wanted(0) && (entry = readdir(stream))) {
     if (entry->d_name[0] == '.')
       continue;
-    snprintf(below, sizeof below, "%s/%s", path, entry->d_name);
+    snprintf(below, sizeof below, "%s%s%s", path, path[0] ? "/" : "",
+             entry->d_name);
     look_at(walk, fd, entry, below, place);
   }
   if (errno && !stop_wanted(0))
-    fsck_trouble(walk->fsck, "read", path, "");
+    fsck_trouble(walk->fsck, "read", walk->top, path);
   closedir(stream);
 }
 
 void
 fsck_odd(struct fsck *fsck)
 {
-  struct walk walk = {.fsck = fsck};
+  struct walk walk = {.fsck = fsck, .top = "queue"};
   struct jobqueue const *queue = &fsck->taker.queue;
   progress_start(&walk.progress, "entries");
   if (queue->queue != -1)
-    look_into(&walk, queue->queue, ".", "queue", QUEUE);
+    look_into(&walk, queue->queue, ".", "", QUEUE);
+  walk.top = "data";
   if (queue->data != -1)
-    look_into(&walk, queue->data, ".", "data", DATA);
+    look_into(&walk, queue->data, ".", "", DATA);
   progress_end(&walk.progress);
 }

@@ -39,7 +39,8 @@ test_text(void)
   text_is("", NOBODY "XNOTE session=50.job\n" ENVELOPE, "no metadata");
   text_is("ip: 1.2.3.4\nhost: h\nhelo: a b\nproto: ESMTP\nident: i\n"
           "mail_from: a@b\nrcpt_to: c@d\te@f\nnote: ham x!y spam\n"
-          "session: s\ntime: t\nqueued: q\nblind: 0\ndelivered: c@d\nrefused: e@f\ndq.tries: 3\nscore: 5 +\n"
+          "session: s\ntime: t\nqueued: q\nblind: 0\ndelivered: c@d\nrefused: "
+          "e@f\ndq.tries: 3\nscore: 5 +\n"
           "Big Key: v\nk: a\xe9\n",
           "XCLIENT ADDR=1.2.3.4 NAME=h PORT=" UNKNOWN
           " HELO=a+20b PROTO=ESMTP LOGIN=i DESTADDR=" UNKNOWN
