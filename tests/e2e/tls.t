@@ -395,6 +395,16 @@ with open(f"/proc/{service.sessions()[0]}/statm") as f:
 client.close()
 ok(wait_until(lambda: not service.sessions()), "... and is gone when he goes")
 
+# Who takes nothing, of a program that is gone: he kept his place for as long as
+# he liked.
+raw = socket.socket()
+raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+raw.connect(("127.0.0.1", serve_plain("timeout", "1", "yes")))
+client = wrap(Client(raw))
+ok(wait_until(lambda: not service.sessions(), 15),
+   "who takes nothing is hung up on, once the program is gone")
+client.close()
+
 # Half-close: the count comes after the end of what is counted.
 client = Client(socket.create_connection(
     ("127.0.0.1", serve_plain("wc", "-c")), DEADLINE_S))
