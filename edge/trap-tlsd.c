@@ -15,6 +15,7 @@
 #include <skalibs/strerr.h>
 #include <skalibs/types.h>
 
+#include "edge/tlsconfine.h"
 #include "edge/tlskeys.h"
 #include "edge/tlspolicy.h"
 #include "edge/tlssession.h"
@@ -202,6 +203,8 @@ main(int argc, char **argv)
   tlskeys_make(host);
   if (!tlspolicy_update(service.context) || !tlskeys_update())
     strerr_dief(EXIT_TEMPORARY, "no policy, or no key to begin with");
+  if (!tlsconfine_filters())
+    strerr_warnw("no filter of system calls: each client's process has ours");
   serve(&service, signals);
   unlinkat(here, argv[first], 0);
   SSL_CTX_free(service.context);

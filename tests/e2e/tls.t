@@ -179,6 +179,8 @@ for version in "-tls1_2", "-tls1_3":
     ok("New, TLS" in first and "Reused, TLS" in again,
        f"{version}: a session is resumed", again)
     is_same(trap.log().count(f"tls.sni={name} tls.ja4="), 2, "... its name")
+    is_same(len(re.findall(rf"tls\.sni={name} tls\.ja4=\S+ tls\.resumed=1\n",
+                           trap.log())), 1, "... and once that it was")
 
 trap.clear()
 letter = os.urandom(600).hex() + "\r\n"
@@ -478,6 +480,9 @@ sessions = service.sessions()
 is_same(len(sessions), 2, "a process for each client")
 with open(f"/proc/{sessions[0]}/limits") as f:
     ok(re.search(r"open files +3 +3 ", f.read()), "... that can open nothing")
+with open(f"/proc/{sessions[0]}/status") as f:
+    ok("Seccomp:\t2\n" in f.read() or "no filter of system" in trap.log(),
+       "... nor ask the kernel for more than it has")
 os.kill(sessions[0], signal.SIGKILL)
 ok(log_has(f"error: session ended pid={sessions[0]} signal=9"),
    "one dies: logged")
