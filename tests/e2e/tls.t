@@ -2,6 +2,7 @@
 """STARTTLS and TLS from the start: trap-tlsd, tlsaccept and trap-smtpd with
 OpenSSL's client, swaks, curl and Python's."""
 import atexit
+import base64
 import hashlib
 import os
 import random
@@ -284,6 +285,28 @@ is_same([(job.meta.get("helo"), job.meta["proto"], job.meta["mail_from"],
 ok(log_has(r'warning: input after STARTTLS dropped') and
    log_has(r'bytes=30 text="RSET\x0d\x0aMAIL FROM:<injected@x>\x0d\x0a"'),
    "... and logged", trap.log())
+
+# Tries of AUTH, many and long, must not take the place of what TLS tells.
+trap.clear()
+trap.control("authbait", "0")
+client = server.connect()
+client.greet()
+for i in range(9):
+    client.say("AUTH PLAIN " + base64.b64encode(
+        b"\0" + b"\x9f" * 255 + b"\0" + b"\xff" * i * 30).decode())
+client.send(b"STARTTLS\r\nAUTH PLAIN AGJvYgBzZWNyZXQ=\r\n")
+is_same(client.reply()[:3], b"220", "STARTTLS after AUTH")
+wrap(client)
+client.say("EHLO x", *TRANSACTION)
+client.send(b"Subject: x\r\n\r\n.\r\n")
+client.reply()
+client.close()
+meta = trap.jobs()[0].meta
+ok("auth.1.user" in meta and meta.get("tls.version") == b"TLSv1.3" and
+   "tls.ja4" in meta, "... leaves the facts their room", meta)
+ok(log_has('bytes=29 text=AUTH\n') and "AGJvYg" not in trap.log(),
+   "... and no password is logged", trap.log())
+os.unlink(trap.dir + "/control/authbait")
 
 client = server.connect()
 client.greet()
