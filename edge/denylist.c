@@ -74,15 +74,20 @@ denylist_collect(struct denylist *list, struct history *history, int64_t now_ms,
 }
 
 bool
-denylist_expire(struct history *history, int64_t now_ms)
+denylist_expire(struct history *history, int64_t now_ms, int64_t forget_ms)
 {
   bool any = false;
   for (size_t i = 0; i < (size_t)history->sets * HISTORY_WAYS; i++) {
     struct history_entry *entry = history_at(history, i);
-    if (entry && !entry->kept && entry->marked && entry->marked <= now_ms) {
+    if (!entry || entry->kept || !entry->marked)
+      continue;
+    if (entry->marked <= now_ms)
       entry->used = 0;
-      any = true;
-    }
+    else if (entry->marked > now_ms + forget_ms)
+      entry->marked = now_ms + forget_ms;
+    else
+      continue;
+    any = true;
   }
   return any;
 }

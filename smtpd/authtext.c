@@ -30,14 +30,14 @@ take_field(char const *from, char const *end, char *out)
 void
 authtext_word(char const *text, size_t n, char *out)
 {
-  char bytes[DECODED_BYTES];
+  char bytes[DECODED_BYTES] = "";
   take_field(bytes, bytes + decode(text, n, bytes), out);
 }
 
 void
 authtext_plain(char const *text, size_t n, char *user, char *secret)
 {
-  char bytes[DECODED_BYTES], as[AUTHTEXT_MAX + 1];
+  char bytes[DECODED_BYTES] = "", as[AUTHTEXT_MAX + 1];
   char const *end = bytes + decode(text, n, bytes);
   char const *from = take_field(bytes, end, as);
   from = take_field(from, end, user);

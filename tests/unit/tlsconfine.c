@@ -102,7 +102,7 @@ check(int (*is_so)(void), char const *name)
   }
   close(pair[0]);
   close(pair[1]);
-  tap_ok(pid > 0 && waitpid(pid, &status, 0) == pid && status == 0, name);
+  tap_ok(pid > 0 && waitpid(pid, &status, 0) == pid && status == 0, "%s", name);
 }
 
 int
