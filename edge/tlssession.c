@@ -75,8 +75,10 @@ take_name(struct facts *facts, char const *name)
     return;
   for (size_t i = 0; i < n; i++) {
     unsigned char c = (unsigned char)name[i];
-    if (!isalnum(c) && c != '-' && c != '.' && c != '_')
+    if (!isalnum(c) && c != '-' && c != '.' && c != '_') {
+      facts->name[0] = 0;
       return;
+    }
     facts->name[i] = (char)tolower(c);
   }
   facts->name[n] = 0;

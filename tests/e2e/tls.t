@@ -205,9 +205,9 @@ write("mx.trap.example.pem", make_pem("one"))
 write("*.other.example.pem", make_pem("rsa", "rsa:2048"))
 is_same([subject("-servername", name) for name in
          ("MX.trap.example", "a.other.example", "a.b.other.example",
-          "../default")] + [subject("-noservername")],
-        ["one", "rsa", "trap.example", "trap.example", "trap.example"],
-        "keys by name")
+          "../default", "mx.trap.example/x")] + [subject("-noservername")],
+        ["one", "rsa"] + ["trap.example"] * 4, "keys by name")
+ok("tls.sni=.. " not in trap.log(), "what can be no name is not noted")
 write("mx.trap.example.pem", make_pem("two"))
 is_same(subject("-servername", "mx.trap.example"), "two",
         "a new one, without a new start")
