@@ -38,12 +38,21 @@ drop_covered(struct denylist *list)
   list->n = kept;
 }
 
-/* A length that no network has is from a damaged file. */
+/* What is no network, by its length or by bits behind it, is from a damaged
+ * file. */
+static bool
+is_network(struct network const *network)
+{
+  char text[NETWORK_TEXT_MAX];
+  struct network same = {0};
+  network_text(network, text);
+  return network_scan(&same, text) && network_equals(&same, network);
+}
+
 static bool
 is_denied(struct history_entry const *entry, int64_t now_ms)
 {
-  return (entry->kept || entry->marked > now_ms) &&
-         entry->network.bits <= (entry->network.is_v6 ? 128 : 32);
+  return (entry->kept || entry->marked > now_ms) && is_network(&entry->network);
 }
 
 int

@@ -127,6 +127,31 @@ test_clock(struct denycount *count)
                 "and no longer");
 }
 
+static void
+tap_number_denied(struct denycount *count, int64_t now, long long wanted,
+                  char const *name)
+{
+  tap_is_number((long long)denied(count->history, now), wanted, name);
+}
+
+static void
+test_damaged(struct denycount *count)
+{
+  int64_t now = 30000 * (int64_t)HOUR;
+  struct network network = {0};
+  network_scan(&network, "203.0.114.0/24");
+  say(count, "203.0.114.9", 3, now);
+  struct history_entry *entry = history_find(count->history, &network);
+  tap_number_denied(count, now, 1, "a network");
+  entry->network.address[3] = 9;
+  tap_number_denied(count, now, 0, "bits behind its length");
+  entry->network.address[3] = 0;
+  entry->network.bits = 33;
+  tap_number_denied(count, now, 0, "a length that there is not");
+  entry->network.bits = 24;
+  tap_number_denied(count, now, 1, "whole again");
+}
+
 int
 main(void)
 {
@@ -145,6 +170,7 @@ main(void)
   test_pieces(&count);
   test_ban(&count);
   test_clock(&count);
+  test_damaged(&count);
   unlink(path);
   return tap_done();
 }
