@@ -69,6 +69,7 @@ static struct sock_filter rules[] = {
 #endif
     ALLOW(rt_sigprocmask),
     ALLOW(rt_sigreturn),
+    ALLOW(sigaltstack),
     ALLOW(restart_syscall),
     ALLOW(exit_group),
     ALLOW_DATA(mmap),
