@@ -8,14 +8,14 @@ $(foreach f,$(folders),$(eval $f_programs := $(basename $(notdir $(wildcard $f/*
 programs = $(foreach f,$(folders),$($f_programs))
 
 # Libraries beside skalibs.
-$(foreach p,deliver-smtp trap-tlsd,$(eval LIBS_$p = -lssl -lcrypto))
+$(foreach p,deliver-smtp trap-tlsd trap-replay,$(eval LIBS_$p = -lssl -lcrypto))
 $(foreach p,cleanup rcptcheck rcptcheck-compile,$(eval LIBS_$p = -lpcre2-8))
 $(foreach p,dnsnote resolvable,$(eval LIBS_$p = -lcares))
 LIBS_spf = -lspf2 -lcares
 # Linked static, to start in a fifth of the time, where conf-* say plain cc.
 statics = trap-smtpd trap-pool received-line deliver-dirqueue \
   $(filter-out trap-tlsd dnsnote,$(edge_programs))
-unstatic = filters/rule% filters/spf% edge/tls% deliver/smtptls.c lib/dns%
+unstatic = filters/rule% filters/spf% edge/tls% lib/smtp% lib/dns%
 fetched = build/fetched
 static = $(fetched)/static
 CC_LINE := $(shell head -n 1 conf-cc)

@@ -105,8 +105,8 @@ on_note(struct stage *stage, struct note const *note)
       stage->in_transaction ? NOTES_TRANSACTION : NOTES_SESSION;
   char const *reason;
   struct log log;
-  /* The loop knows the one; the other is of an earlier sink. */
-  if (!strcmp(note->key, "session") || !strcmp(note->key, "queued"))
+  /* The loop knows the session; an outcome is an earlier sink's. */
+  if (!strcmp(note->key, "session") || jobmetadata_is_outcome(note->key))
     return;
   if (jobmetadata_is_reserved(note->key))
     reason = "reserved key";

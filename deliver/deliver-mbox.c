@@ -44,6 +44,24 @@ struct sink {
   struct mboxfile file;
 };
 
+/* What the operator does about this errno. */
+static char const *
+advice(int reason)
+{
+  switch (reason) {
+  case ETIMEDOUT:
+    return "see who holds its lock: fuser FILE; or remove FILE.lock if nobody "
+           "does";
+  case EISDIR:
+  case EINVAL: /* a fifo, a device */
+  case ELOOP:  /* a symbolic link */
+  case ENXIO:
+    return "give the path of a plain file, or remove what stands there";
+  default:
+    return storage_advice(reason);
+  }
+}
+
 static void
 trouble(struct stage *stage, char const *action, char const *path)
 {
@@ -53,9 +71,7 @@ trouble(struct stage *stage, char const *action, char const *path)
   log_string(&log, "action", action);
   log_string(&log, "path", path);
   log_string(&log, "error", strerror(reason));
-  log_string(&log, "advice",
-             reason == ETIMEDOUT ? "see who holds its lock"
-                                 : storage_advice(reason));
+  log_string(&log, "advice", advice(reason));
   log_write(&log);
   stage_answer(stage, storage_answer(reason));
 }

@@ -4,11 +4,12 @@
 #include <string.h>
 
 #include <skalibs/sgetopt.h>
+#include <skalibs/stralloc.h>
 #include <skalibs/strerr.h>
 #include <skalibs/types.h>
 
 #include "deliver/smtpsession.h"
-#include "deliver/smtptls.h"
+#include "lib/smtptls.h"
 #include "lib/control.h"
 #include "lib/envelope.h"
 #include "lib/exitcode.h"
@@ -23,6 +24,7 @@
 #define AWAY "451 4.4.1 the next server cannot be reached, try again later"
 #define LOST "451 4.4.2 the next server is gone, try again later"
 #define ODD "451 4.3.0 the next server gave an odd reply, try again later"
+#define MEMORY "451 4.3.0 out of memory, try again later"
 #define ID_MAX 100
 
 struct sink {
@@ -32,6 +34,9 @@ struct sink {
   bool has_refused; /* no recipient of this transaction is taken: refusal */
   char refusal[SMTPWIRE_REPLY_MAX + 1];
   uint64_t bytes;
+  /* Of each recipient that is taken: its outcome, the first digit of a reply,
+   * its address, NUL. */
+  stralloc taken;
   char name[CONTROL_VALUE_MAX + 1];
   struct smtpsession session;
 };
@@ -49,9 +54,9 @@ translate(struct sink const *self, int code, char const *lost, char *answer)
     memcpy(answer, "451", 3);
 }
 
-/* Log a reply that is no success. */
+/* Log a reply that is no success. recipient: NULL: for all of them. */
 static void
-report(struct stage *stage, char const *step, int code)
+report(struct stage *stage, char const *step, char const *recipient, int code)
 {
   struct sink const *self = stage->state;
   struct log log;
@@ -60,6 +65,8 @@ report(struct stage *stage, char const *step, int code)
                        : "the next server refused");
   log_string(&log, "target", self->session.target);
   log_string(&log, "at", step);
+  if (recipient)
+    log_string(&log, "recipient", recipient);
   if (code == -1)
     log_string(&log, "error", self->session.wire.error);
   else
@@ -83,6 +90,7 @@ on_mail(struct stage *stage, struct envelope_command const *mail)
   struct parameter const *size = command_parameter(mail, "SIZE", 0);
   char number[UINT64_FMT] = "";
   self->has_begun = self->has_refused = false;
+  self->taken.len = 0;
   self->mail.client = &stage->client;
   self->mail.ident = stage->session;
   self->mail.sender = mail->address;
@@ -102,7 +110,7 @@ begin(struct stage *stage)
   int code = smtpsession_begin(&self->session, &self->mail);
   if (code >= 200 && code < 300)
     return;
-  report(stage, "MAIL", code);
+  report(stage, "MAIL", NULL, code);
   self->has_refused = true;
   translate(self, code, AWAY, self->refusal);
 }
@@ -120,15 +128,23 @@ on_rcpt(struct stage *stage, struct envelope_command const *rcpt)
     stage_answer(stage, self->refusal);
     return;
   }
+  if (!stralloc_readyplus(&self->taken, rcpt->address.length + 2)) {
+    stage_answer(stage, MEMORY);
+    return;
+  }
   int code = smtpsession_rcpt(&self->session, &rcpt->address);
   if (code < 200 || code >= 300)
-    report(stage, "RCPT", code);
+    report(stage, "RCPT", rcpt->address.text, code);
   if (self->session.state == SMTPSESSION_CLOSED) {
     self->has_refused = true;
     strcpy(self->refusal, LOST);
   }
   translate(self, code, LOST, answer);
   stage_answer(stage, answer);
+  if (answer[0] != '2')
+    return;
+  stralloc_catb(&self->taken, "4", 1);
+  stralloc_catb(&self->taken, rcpt->address.text, rcpt->address.length + 1);
 }
 
 static void
@@ -146,7 +162,7 @@ on_body(struct stage *stage)
   int code = smtpsession_data(&self->session);
   if (code == 354)
     return;
-  report(stage, "DATA", code);
+  report(stage, "DATA", NULL, code);
   translate(self, code, LOST, answer);
   stage_answer(stage, answer[0] == '2' ? ODD : answer);
 }
@@ -160,7 +176,7 @@ on_piece(struct stage *stage, char const *bytes, size_t n)
   self->bytes += n;
   if (smtpsession_piece(&self->session, bytes, n) == 0)
     return;
-  report(stage, "message", -1);
+  report(stage, "message", NULL, -1);
   stage_answer(stage, LOST);
 }
 
@@ -171,48 +187,87 @@ weight(char const *answer)
   return answer[0] == '4' ? 3 : answer[0] == '2' ? 2 : 1;
 }
 
+static size_t
+entry_bytes(char const *entry)
+{
+  return strlen(entry) + 1;
+}
+
 /* The replies to the message: one, or one for each recipient; the first of the
- * weightiest into answer. */
-static void
+ * weightiest into answer. Whether all recipients fared alike. */
+static bool
 collect(struct stage *stage, char *answer)
 {
   struct sink *self = stage->state;
-  unsigned int replies = self->session.is_lmtp ? stage->taken : 1;
+  bool is_each = self->session.is_lmtp, is_alike = true;
   char one[SMTPWIRE_REPLY_MAX + 1];
-  for (unsigned int i = 0; i < replies; i++) {
-    int code =
-        i ? smtpsession_next(&self->session) : smtpsession_end(&self->session);
-    translate(self, code, LOST, one);
-    if (code < 200 || code >= 300)
-      report(stage, "end", code);
-    if (!i || weight(one) > weight(answer))
+  char *first = self->taken.s, *end = first + self->taken.len;
+  for (char *entry = first; entry < end; entry += entry_bytes(entry)) {
+    if (entry == first ||
+        (is_each && self->session.state != SMTPSESSION_CLOSED)) {
+      int code = entry == first ? smtpsession_end(&self->session)
+                                : smtpsession_next(&self->session);
+      translate(self, code, LOST, one);
+      if (code < 200 || code >= 300)
+        report(stage, "end", is_each ? entry + 1 : NULL, code);
+    }
+    *entry = one[0];
+    is_alike &= *entry == *first;
+    if (entry == first || weight(one) > weight(answer))
       strcpy(answer, one);
-    if (self->session.state == SMTPSESSION_CLOSED)
-      break;
   }
+  return is_alike;
+}
+
+/* Whom nothing is to be sent again to, whatever is answered in the end. */
+static void
+tell_outcomes(struct stage *stage)
+{
+  struct sink const *self = stage->state;
+  char const *end = self->taken.s + self->taken.len;
+  for (char const *entry = self->taken.s; entry < end;
+       entry += entry_bytes(entry))
+    if (*entry != '4')
+      stage_note(stage, *entry == '2' ? "delivered" : "refused", entry + 1);
+}
+
+static void
+log_forwarded(struct stage *stage, char const *answer)
+{
+  struct sink *self = stage->state;
+  char const *end = self->taken.s + self->taken.len;
+  uint64_t count = 0;
+  struct log log;
+  for (char const *entry = self->taken.s; entry < end;
+       entry += entry_bytes(entry))
+    count += *entry == '2';
+  if (!count)
+    return;
+  stage_log(stage, &log, "forwarded");
+  log_string(&log, "target", self->session.target);
+  log_number(&log, "recipients", count);
+  log_number(&log, "bytes", self->bytes);
+  if (self->session.wire.tls)
+    log_string(&log, "tls", smtptls_version(self->session.wire.tls));
+  if (answer[0] == '2')
+    log_string(&log, "reply", answer);
+  log_write(&log);
 }
 
 static void
 on_end(struct stage *stage)
 {
-  struct sink *self = stage->state;
   char answer[SMTPWIRE_REPLY_MAX + 1], id[ID_MAX + 1];
-  struct log log;
   if (!stage->taken)
     return;
-  collect(stage, answer);
+  bool is_alike = collect(stage, answer);
+  log_forwarded(stage, answer);
+  if (!is_alike || (stage->passed && answer[0] == '2'))
+    tell_outcomes(stage);
   if (answer[0] != '2') {
     stage_answer(stage, answer);
     return;
   }
-  stage_log(stage, &log, "forwarded");
-  log_string(&log, "target", self->session.target);
-  log_number(&log, "recipients", stage->taken);
-  log_number(&log, "bytes", self->bytes);
-  if (self->session.wire.tls)
-    log_string(&log, "tls", smtptls_version(self->session.wire.tls));
-  log_string(&log, "reply", answer);
-  log_write(&log);
   snprintf(id, sizeof id, "%.*s", ID_MAX, answer);
   stage_note(stage, "queued", id);
   if (!stage->passed)

@@ -37,12 +37,14 @@ struct round {
   uint64_t active, damaged; /* left alone */
 };
 
+#define NO_CAP UINT64_MAX
+
 struct expire {
   struct jobtaker taker;
   struct job job;
   struct expiry expiry;
   struct round round;
-  uint64_t most_age_s, most_jobs, most_bytes; /* 0: no cap */
+  uint64_t most_age_s, most_jobs, most_bytes; /* or NO_CAP */
   uint32_t wait_s;                            /* 0: one round */
   bool fair, dry;
 };
@@ -63,6 +65,7 @@ list(struct expire *self, int64_t now_s)
   int directory = self->taker.queue.queue;
   int result = 0;
   joblist_start(&names, false);
+  names.fans = true;
   progress_start(&progress, "jobs listed");
   while (result == 0) {
     if (joblist_load(&names, directory) == -1)
@@ -115,8 +118,8 @@ read_jobs(struct expire *self)
   struct round *round = &self->round;
   struct progress progress;
   round->jobs = self->expiry.count;
-  bool share = self->fair && self->most_jobs && round->jobs > self->most_jobs;
-  if (!self->most_bytes && !share)
+  bool share = self->fair && round->jobs > self->most_jobs;
+  if (self->most_bytes == NO_CAP && !share)
     return;
   round->jobs = 0;
   progress_start(&progress, "jobs read");
@@ -138,10 +141,8 @@ static bool
 is_over(struct expire const *self, unsigned int caps)
 {
   struct round const *round = &self->round;
-  return (caps & CAP_JOBS && self->most_jobs &&
-          round->jobs > self->most_jobs) ||
-         (caps & CAP_BYTES && self->most_bytes &&
-          round->bytes > self->most_bytes);
+  return (caps & CAP_JOBS && round->jobs > self->most_jobs) ||
+         (caps & CAP_BYTES && round->bytes > self->most_bytes);
 }
 
 /* Whether a job has to go, and why; NULL: it stays. */
@@ -151,7 +152,7 @@ judge(struct expire const *self, struct expiry_job const *job,
 {
   if (job->gone || job->left)
     return NULL;
-  if (caps & CAP_AGE && self->most_age_s && job->age_s > self->most_age_s)
+  if (caps & CAP_AGE && job->age_s > self->most_age_s)
     return "age";
   return is_over(self, caps) ? "cap" : NULL;
 }
@@ -161,11 +162,12 @@ static bool
 show(struct expire *self, char const *name, char const *why)
 {
   struct stat status;
-  if (fstatat(self->taker.queue.active, name, &status, AT_SYMLINK_NOFOLLOW) ==
-      0) {
+  if (fstatat(self->taker.queue.active, jobfan_base(name), &status,
+              AT_SYMLINK_NOFOLLOW) == 0) {
     self->round.active++;
     return false;
   }
+  progress_hide();
   printf("would expire");
   field_string("job", name);
   field_string("why", why);
@@ -282,7 +284,7 @@ log_round(struct expire const *self)
   log_number(&log, "active", round->active);
   log_number(&log, "damaged", round->damaged);
   log_number(&log, "jobs", round->jobs);
-  if (self->most_bytes)
+  if (self->most_bytes != NO_CAP)
     log_number(&log, "bytes", round->bytes);
   log_write(&log);
 }
@@ -329,11 +331,11 @@ read_options(struct expire *self, int argc, char **argv)
     else if (option == 'n')
       self->dry = true;
     else if (option == 'a')
-      good = uint640_scan(optarg, &self->most_age_s) && self->most_age_s;
+      good = uint640_scan(optarg, &self->most_age_s);
     else if (option == 'c')
-      good = uint640_scan(optarg, &self->most_jobs) && self->most_jobs;
+      good = uint640_scan(optarg, &self->most_jobs);
     else if (option == 'b')
-      good = uint640_scan(optarg, &self->most_bytes) && self->most_bytes;
+      good = uint640_scan(optarg, &self->most_bytes);
     else
       good = option == 'w' && uint320_scan(optarg, &self->wait_s) &&
              self->wait_s && self->wait_s <= INT32_MAX;
@@ -341,7 +343,8 @@ read_options(struct expire *self, int argc, char **argv)
       strerr_dieusage(EXIT_PERMANENT, USAGE);
   }
   if (optind + 1 != argc ||
-      !(self->most_age_s || self->most_jobs || self->most_bytes))
+      (self->most_age_s == NO_CAP && self->most_jobs == NO_CAP &&
+       self->most_bytes == NO_CAP))
     strerr_dieusage(EXIT_PERMANENT, USAGE);
   return argv[optind];
 }
@@ -349,7 +352,8 @@ read_options(struct expire *self, int argc, char **argv)
 int
 main(int argc, char **argv)
 {
-  static struct expire self;
+  static struct expire self = {
+      .most_age_s = NO_CAP, .most_jobs = NO_CAP, .most_bytes = NO_CAP};
   int result;
   process_begin("dq-expire");
   char const *directory = read_options(&self, argc, argv);

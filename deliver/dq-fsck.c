@@ -46,6 +46,7 @@ set_up(struct fsck *fsck, char const *directory)
                     queue->failure.path);
   }
   jobtaker_init(&fsck->taker, &fsck->job);
+  fsck->taker.data.looks_only = !fsck->repair;
   fsck->now_s = (int64_t)time(NULL);
 }
 
@@ -68,6 +69,7 @@ main(int argc, char **argv)
   fsck_tmp(&fsck);
   fsck_locks(&fsck);
   fsck_jobs(&fsck);
+  fsck_odd(&fsck);
   fsck_data(&fsck);
   joblock_remove(&fsck.job.lock, &fsck.taker.queue);
   print_summary(&fsck);

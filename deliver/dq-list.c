@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include <skalibs/allreadwrite.h>
+#include <skalibs/stralloc.h>
 #include <skalibs/strerr.h>
 #include <skalibs/types.h>
 
@@ -37,14 +38,19 @@ struct query {
 };
 
 /* What a pass over the jobs does with each that is wanted. */
-typedef void show(struct query const *query, struct listing const *job,
-                  uint64_t number);
+typedef void show(void *self, struct listing const *job);
+
+/* The jobs of queue/, seen in one pass, for the sections of the text. */
+struct sections {
+  uint64_t count[LISTING_FAILED + 1];
+  stralloc seen; /* of each: its state as one byte, its name, NUL */
+};
 
 static bool
-is_wanted(struct query const *query, struct listing const *job, int state)
+is_wanted(struct query const *query, struct listing const *job)
 {
   struct metadata const *line;
-  if (state >= 0 && job->state != (enum listing_state)state)
+  if (query->state >= 0 && job->state != (enum listing_state)query->state)
     return false;
   if (query->older_s &&
       job->record.seconds > (int64_t)time(NULL) - (int64_t)query->older_s)
@@ -56,91 +62,114 @@ is_wanted(struct query const *query, struct listing const *job, int state)
          !memcmp(line->value, query->value, line->value_bytes);
 }
 
-/* Go through a directory of jobs in order; returns how many were wanted. */
-static uint64_t
+/* Go through a directory of jobs in order. */
+static void
 visit(struct query const *query, struct listing_queue *queue,
-      char const *directory, int state, show *show_job)
+      char const *directory, show *show_job, void *self)
 {
   static struct listing job;
   struct joblist list;
-  uint64_t number = 0;
   int fd = openat(queue->root, directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (fd < 0 && errno == ENOENT)
-    return 0;
+    return;
   joblist_start(&list, true);
+  list.fans = !strcmp(directory, "queue");
   do {
     if (fd < 0 || joblist_load(&list, fd) == -1)
       strerr_diefusys(EXIT_TEMPORARY, "read ", query->directory, "/",
                       directory);
-    for (char const *name; (name = joblist_next(&list));) {
-      if (!listing_read(&job, queue, directory, name) ||
-          !is_wanted(query, &job, state))
-        continue;
-      number++;
-      if (show_job)
-        show_job(query, &job, number);
-    }
+    for (char const *name; (name = joblist_next(&list));)
+      if (listing_read(&job, queue, directory, name) && is_wanted(query, &job))
+        show_job(self, &job);
   } while (list.more);
   joblist_end(&list);
   close(fd);
-  return number;
 }
 
 static void
-show_text(struct query const *query, struct listing const *job, uint64_t number)
+show_json(void *self, struct listing const *job)
 {
-  (void)query;
-  listing_text(job, number);
-}
-
-static void
-show_json(struct query const *query, struct listing const *job, uint64_t number)
-{
-  (void)query;
-  (void)number;
+  (void)self;
   listing_json(job);
 }
 
 static void
-show_null(struct query const *query, struct listing const *job, uint64_t number)
+show_null(void *self, struct listing const *job)
 {
-  (void)number;
+  struct query const *query = self;
   printf("%s/%s/%s%c", query->directory, job->directory, job->name, 0);
 }
 
-/* The sections of the text, each left out when it is empty. */
+/* A section whose heading is due with its first job. */
 static void
-list_text(struct query const *query, struct listing_queue *queue)
+show_section(void *self, struct listing const *job)
 {
-  static struct {
-    int state; /* enum listing_state */
-    char const *directory, *heading;
-  } const sections[] = {{LISTING_ACTIVE, "queue", "active"},
-                        {LISTING_QUEUED, "queue", "queued"},
-                        {LISTING_DAMAGED, "queue", "damaged"},
-                        {LISTING_DEFERRED, "deferred", "deferred"},
-                        {LISTING_FAILED, "failed", "failed"}};
-  printf(
-      "Jobs: active: %llu  queued: %llu\n",
-      (unsigned long long)visit(query, queue, "queue", LISTING_ACTIVE, NULL),
-      (unsigned long long)visit(query, queue, "queue", LISTING_QUEUED, NULL));
-  if (query->count_only)
-    return;
-  printf("\n");
-  for (size_t i = 0; i < sizeof sections / sizeof *sections; i++) {
-    int state = sections[i].state;
-    if (query->state >= 0 ? state != query->state : state > LISTING_DAMAGED)
-      continue;
-    if (!visit(query, queue, sections[i].directory, state, NULL))
-      continue;
-    printf("%s:\n", sections[i].heading);
-    visit(query, queue, sections[i].directory, state, show_text);
-    printf("\n");
-  }
+  uint64_t *number = self;
+  if (!*number)
+    printf("%s:\n", job->directory);
+  listing_text(job, ++*number);
 }
 
 static void
-show_all(struct query const *query, struct listing_queue *queue)
+note_job(void *self, struct listing const *job)
+{
+  struct sections *sections = self;
+  char const state = (char)job->state;
+  sections->count[job->state]++;
+  if (!stralloc_catb(&sections->seen, &state, 1) ||
+      !stralloc_catb(&sections->seen, job->name, strlen(job->name) + 1))
+    strerr_diefusys(EXIT_TEMPORARY, "get memory");
+}
+
+static void
+list_section(struct sections const *sections, struct listing_queue *queue,
+             enum listing_state state, char const *heading)
+{
+  static struct listing job;
+  uint64_t number = 0;
+  if (!sections->count[state])
+    return;
+  printf("%s:\n", heading);
+  char const *end = sections->seen.s + sections->seen.len;
+  for (char const *p = sections->seen.s; p < end; p += strlen(p + 1) + 2)
+    if (*p == (char)state && listing_read(&job, queue, "queue", p + 1))
+      listing_text(&job, ++number);
+  printf("\n");
+}
+
+/* The sections of the text, each left out when it is empty. What is in queue/
+ * is gone through once; its control files are read again to be shown. */
+static void
+list_text(struct query const *query, struct listing_queue *queue)
+{
+  struct sections sections = {{0}, STRALLOC_ZERO};
+  struct query all = *query;
+  uint64_t number = 0;
+  all.state = -1;
+  visit(&all, queue, "queue", note_job, &sections);
+  printf("Jobs: active: %llu  queued: %llu\n",
+         (unsigned long long)sections.count[LISTING_ACTIVE],
+         (unsigned long long)sections.count[LISTING_QUEUED]);
+  if (query->count_only)
+    return;
+  printf("\n");
+  if (query->state < 0 || query->state == LISTING_ACTIVE)
+    list_section(&sections, queue, LISTING_ACTIVE, "active");
+  if (query->state < 0 || query->state == LISTING_QUEUED)
+    list_section(&sections, queue, LISTING_QUEUED, "queued");
+  if (query->state < 0 || query->state == LISTING_DAMAGED)
+    list_section(&sections, queue, LISTING_DAMAGED, "damaged");
+  if (query->state > LISTING_DAMAGED)
+    visit(query, queue,
+          query->state == LISTING_DEFERRED ? "deferred" : "failed",
+          show_section, &number);
+  if (number)
+    printf("\n");
+  stralloc_free(&sections.seen);
+}
+
+static void
+show_all(struct query *query, struct listing_queue *queue)
 {
   char const *directory = query->state == LISTING_DEFERRED ? "deferred"
                           : query->state == LISTING_FAILED ? "failed"
@@ -148,8 +177,8 @@ show_all(struct query const *query, struct listing_queue *queue)
   if (query->form == FORM_TEXT || query->count_only)
     list_text(query, queue);
   else
-    visit(query, queue, directory, query->state,
-          query->form == FORM_JSON ? show_json : show_null);
+    visit(query, queue, directory,
+          query->form == FORM_JSON ? show_json : show_null, query);
   if (fflush(stdout) == EOF || ferror(stdout))
     strerr_diefusys(EXIT_TEMPORARY, "write to standard output");
 }

@@ -11,6 +11,7 @@
 
 #include "deliver/aside.h"
 #include "deliver/field.h"
+#include "deliver/progress.h"
 #include "deliver/stop.h"
 #include "lib/exitcode.h"
 #include "lib/joblist.h"
@@ -20,6 +21,7 @@
 
 struct requeue {
   struct aside aside;
+  struct progress progress;
   char const *directory;
   char const *target; /* another queue, or NULL */
   bool dry;
@@ -34,10 +36,18 @@ fail(struct jobqueue const *queue)
                   queue->failure.path);
 }
 
+static _Noreturn void
+stopped(void)
+{
+  progress_hide();
+  strerr_dief(EXIT_TEMPORARY, "stopped by a signal");
+}
+
 /* Say what became of a job. */
 static void
 report(struct requeue *self, char const *name, enum aside_result result)
 {
+  progress_step(&self->progress);
   if (result == ASIDE_GONE)
     return;
   if (result != ASIDE_DONE) {
@@ -77,7 +87,7 @@ requeue_all(struct requeue *self)
     }
     for (char const *name; (name = joblist_next(&list));) {
       if (stop_wanted(0))
-        strerr_dief(EXIT_TEMPORARY, "stopped by a signal");
+        stopped();
       report(self, name, requeue(self, name));
     }
   } while (list.more);
@@ -119,7 +129,7 @@ requeue_named(struct requeue *self, char **jobs)
     char const *name = job_name(self, *jobs);
     enum aside_result result = ASIDE_LEFT;
     if (stop_wanted(0))
-      strerr_dief(EXIT_TEMPORARY, "stopped by a signal");
+      stopped();
     self->aside.reason = "no name of a job";
     if (name)
       result = requeue(self, name);
@@ -171,10 +181,13 @@ main(int argc, char **argv)
   if (open == -1)
     fail(&aside->taker.queue);
   stop_begin();
+  progress_start(&self.progress, "jobs");
+  self.progress.wanted &= !isatty(1); /* there each is shown */
   if (first < argc)
     requeue_named(&self, argv + first);
   else if (open)
     requeue_all(&self);
+  progress_end(&self.progress);
   if (fflush(stdout) == EOF || ferror(stdout))
     strerr_diefusys(EXIT_TEMPORARY, "write to standard output");
   return self.failed ? EXIT_TEMPORARY : EXIT_DONE;

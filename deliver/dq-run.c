@@ -142,6 +142,7 @@ set_up(struct worker *worker, struct options const *options,
   if (!worker->slot)
     strerr_diefusys(EXIT_TEMPORARY, "get memory");
   joblist_start(&worker->list, options->ordered);
+  worker->list.fans = true;
 }
 
 static void

@@ -47,6 +47,7 @@ count_jobs(int root, char const *name, uint64_t *count, int64_t *oldest)
   if (fd == -1)
     return errno == ENOENT ? 0 : -1;
   joblist_start(&list, false);
+  list.fans = !strcmp(name, "queue");
   progress_start(&progress, name);
   do {
     result = joblist_load(&list, fd);
@@ -69,7 +70,7 @@ static int
 count_active(int root, uint64_t *count)
 {
   struct joblist list;
-  struct stat status;
+  char path[JOBLIST_NAME_MAX + 3];
   int result;
   int queue = openat(root, "queue", PART);
   int active = queue == -1 ? -1 : openat(root, "active", PART);
@@ -80,7 +81,7 @@ count_active(int root, uint64_t *count)
     do {
       result = joblist_load(&list, active);
       for (char const *job; (job = joblist_next(&list));)
-        *count += fstatat(queue, job, &status, AT_SYMLINK_NOFOLLOW) == 0;
+        *count += (uint64_t)jobfan_find(queue, job, path);
     } while (list.more);
   int error = errno;
   joblist_end(&list);

@@ -9,12 +9,14 @@
 #include <skalibs/strerr.h>
 
 #include "deliver/field.h"
+#include "deliver/progress.h"
 
 void
 fsck_report(struct fsck *fsck, struct fsck_finding const *finding,
             bool repaired)
 {
   char path[JOBQUEUE_FILE_MAX + 1];
+  progress_hide();
   fsck->found++;
   fsck->repaired += repaired;
   snprintf(path, sizeof path, "%s/%s", finding->directory, finding->name);
@@ -31,9 +33,11 @@ void
 fsck_trouble(struct fsck *fsck, char const *action, char const *directory,
              char const *name)
 {
+  int error = errno;
   fsck->trouble = true;
+  progress_hide();
   strerr_warnwu(action, " ", directory, name[0] ? "/" : "", name, ": ",
-                strerror(errno));
+                strerror(error));
 }
 
 int

@@ -34,6 +34,7 @@ struct fsck_finding {
 void fsck_tmp(struct fsck *fsck);
 void fsck_locks(struct fsck *fsck);
 void fsck_jobs(struct fsck *fsck);
+void fsck_odd(struct fsck *fsck);
 void fsck_data(struct fsck *fsck);
 
 /* What the looks have in common: say a finding, and whether it was repaired. */

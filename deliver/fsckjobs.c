@@ -39,6 +39,7 @@ visit_all(struct fsck *fsck, int directory, char const *name, visit *look)
   if (directory == -1)
     return;
   joblist_start(&list, false);
+  list.fans = directory == fsck->taker.queue.queue;
   progress_start(&progress, name);
   do {
     if (joblist_load(&list, directory) == -1)
@@ -126,8 +127,9 @@ move_aside(struct fsck *fsck, char const *name)
     fsck_trouble(fsck, "open", ASIDE, "");
     return false;
   }
-  bool taken = fstatat(directory, name, &status, AT_SYMLINK_NOFOLLOW) == 0;
-  bool moved = !taken && renameat(queue->queue, name, directory, name) == 0;
+  char const *base = jobfan_base(name);
+  bool taken = fstatat(directory, base, &status, AT_SYMLINK_NOFOLLOW) == 0;
+  bool moved = !taken && renameat(queue->queue, name, directory, base) == 0;
   if (!moved && !taken)
     fsck_trouble(fsck, "move to " ASIDE, "queue", name);
   close(directory);
@@ -208,25 +210,12 @@ fsck_jobs(struct fsck *fsck)
   visit_all(fsck, fsck->taker.queue.queue, "queue", look_at_job);
 }
 
-/* Whether the queue has a job of this name, also one of a queue with fan-out,
- * whose control files are in directories of one character. */
 static bool
 has_job(struct fsck const *fsck, char const *name)
 {
-  static char const characters[] = "0123456789abcdefghijklmnopqrstuvwxyz";
-  struct stat status;
-  int queue = fsck->taker.queue.queue;
   char path[JOBLIST_NAME_MAX + 3];
-  if (queue == -1)
-    return false;
-  if (fstatat(queue, name, &status, AT_SYMLINK_NOFOLLOW) == 0)
-    return true;
-  for (char const *c = characters; *c; c++) {
-    snprintf(path, sizeof path, "%c/%s", *c, name);
-    if (fstatat(queue, path, &status, AT_SYMLINK_NOFOLLOW) == 0)
-      return true;
-  }
-  return false;
+  int queue = fsck->taker.queue.queue;
+  return queue != -1 && jobfan_find(queue, name, path);
 }
 
 /* What is wrong with a lock of a job; NULL: nothing that is known. */
@@ -257,11 +246,14 @@ unlock(struct fsck *fsck, char const *name)
 {
   struct jobtaker *taker = &fsck->taker;
   struct joblock *lock = &fsck->job.lock;
-  int control = openat(taker->queue.queue, name, CONTROL);
+  char path[JOBLIST_NAME_MAX + 3];
+  int control = jobfan_find(taker->queue.queue, name, path)
+                    ? openat(taker->queue.queue, path, CONTROL)
+                    : -1;
   if (control == -1)
     return false;
   enum joblock_result taken =
-      joblock_take(lock, &taker->locker, &taker->queue, name, control);
+      joblock_take(lock, &taker->locker, &taker->queue, path, control);
   close(control);
   if (taken != JOBLOCK_TAKEN || joblock_drop(lock, &taker->queue) == -1)
     return false;

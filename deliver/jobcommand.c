@@ -35,6 +35,7 @@ jobcommand_start(struct jobcommand *self, char const *directory, char **command)
   worker->taker.locker.lifetime_s = LIFETIME_S;
   worker->rescan_ms = RESCAN_MS;
   joblist_start(&worker->list, true);
+  worker->list.fans = true;
   if (worker_start(worker) == -1)
     strerr_dief(EXIT_TEMPORARY, "unable to ", failure->action, " ",
                 failure->path, ": ", strerror(failure->error));

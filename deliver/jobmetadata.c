@@ -14,6 +14,13 @@ jobmetadata_is_reserved(char const *key)
   return !jobcontrol_is_key(key);
 }
 
+bool
+jobmetadata_is_outcome(char const *key)
+{
+  return !strcmp(key, "queued") || !strcmp(key, "delivered") ||
+         !strcmp(key, "refused");
+}
+
 /* As RFC 3339 has it. */
 static void
 format_time(struct jobmetadata *self, struct timespec const *started)

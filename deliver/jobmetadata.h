@@ -27,6 +27,9 @@ struct jobmetadata {
  * one of those that are set here. */
 bool jobmetadata_is_reserved(char const *key);
 
+/* Whether a key says what a sink did with a message: nothing of the message. */
+bool jobmetadata_is_outcome(char const *key);
+
 /* Everything known of the message. The lines point into the arguments, which
  * must stay as they are. started: the instant in the job's name. */
 void jobmetadata_collect(struct jobmetadata *self, struct stage const *stage,

@@ -13,6 +13,8 @@
 
 #include <skalibs/allreadwrite.h>
 
+#include "deliver/retry.h"
+
 static char const *const states[] = {"active", "queued", "damaged", "deferred",
                                      "failed"};
 
@@ -66,7 +68,8 @@ read_lock(struct listing *job, int root)
 {
   char text[JOBLOCK_TEXT_MAX + 1];
   char own[JOBLOCK_HOST_MAX + 1] = "";
-  ssize_t n = read_file(root, "active", job->name, text, sizeof text - 1);
+  ssize_t n =
+      read_file(root, "active", jobfan_base(job->name), text, sizeof text - 1);
   if (n < 0 || !joblock_parse(text, (size_t)n, &job->lock_pid))
     return;
   job->state = LISTING_ACTIVE;
@@ -160,12 +163,44 @@ print_line(struct jobrecord const *record, char const *key)
     print_safe(line->value, line->value_bytes);
 }
 
+static void
+print_time(int64_t seconds)
+{
+  char date[64] = "";
+  time_t when = (time_t)seconds;
+  struct tm *local = localtime(&when);
+  if (local)
+    strftime(date, sizeof date, "%a %b %e %H:%M:%S %Y", local);
+  printf("%s", date);
+}
+
+/* Why a job was put aside, and when it is tried again. */
+static void
+print_tries(struct listing const *job)
+{
+  struct jobrecord const *record = &job->record;
+  bool failed = job->state == LISTING_FAILED;
+  int64_t due_s;
+  if (jobrecord_find(record, RETRY_TRIES)) {
+    printf("  Tries: ");
+    print_line(record, RETRY_TRIES);
+    printf("\n");
+  }
+  if (jobrecord_find(record, failed ? RETRY_FAILED : RETRY_LAST)) {
+    printf(failed ? "  Failed: " : "  Last answer: ");
+    print_line(record, failed ? RETRY_FAILED : RETRY_LAST);
+    printf("\n");
+  }
+  if (!failed && retry_job(job->name, &due_s)) {
+    printf("  Next try: ");
+    print_time(due_s);
+    printf("\n");
+  }
+}
+
 void
 listing_text(struct listing const *job, uint64_t number)
 {
-  char date[64] = "";
-  time_t seconds = (time_t)job->record.seconds;
-  struct tm *local = localtime(&seconds);
   if (job->state == LISTING_ACTIVE) {
     printf("- ACTIVE %llu: ", (unsigned long long)number);
     if (job->dead)
@@ -177,18 +212,20 @@ listing_text(struct listing const *job, uint64_t number)
     }
   } else
     printf("- %llu: ", (unsigned long long)number);
-  print_safe(job->name, strlen(job->name));
+  print_safe(jobfan_base(job->name), strlen(jobfan_base(job->name)));
   if (job->damage) {
     printf(" (%s)\n", job->damage);
     return;
   }
   printf(" (");
   print_line(&job->record, "QDSB");
-  if (local)
-    strftime(date, sizeof date, "%a %b %e %H:%M:%S %Y", local);
-  printf(" bytes)\n  Submitted: %s on ", date);
+  printf(" bytes)\n  Submitted: ");
+  print_time(job->record.seconds);
+  printf(" on ");
   print_line(&job->record, "QSHN");
   printf("\n");
+  if (job->state == LISTING_DEFERRED || job->state == LISTING_FAILED)
+    print_tries(job);
 }
 
 static void
@@ -239,7 +276,7 @@ listing_json(struct listing const *job)
   struct jobrecord const *record = &job->record;
   struct metadata const *host;
   printf("{\"job\":");
-  print_json(job->name, strlen(job->name));
+  print_json(jobfan_base(job->name), strlen(jobfan_base(job->name)));
   print_member("state", states[job->state], strlen(states[job->state]));
   if (job->state == LISTING_ACTIVE) {
     printf(",\"pid\":%ld,\"dead\":%s", (long)job->lock_pid,

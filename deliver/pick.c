@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -37,20 +38,44 @@ worker_pause(struct worker *worker)
 }
 
 static void
+unwatch(struct worker *worker, int *watch)
+{
+  if (*watch != -1)
+    inotify_rm_watch(worker->inotify, *watch);
+  *watch = -1;
+}
+
+static void
 watch_queue(struct worker *worker)
 {
   char const *path = worker->taker.queue.path;
   char name[JOBQUEUE_FILE_MAX + 1];
   if (worker->inotify == -1)
     return;
-  if (worker->watch_queue != -1)
-    inotify_rm_watch(worker->inotify, worker->watch_queue);
-  if (worker->watch_active != -1)
-    inotify_rm_watch(worker->inotify, worker->watch_active);
+  unwatch(worker, &worker->watch_queue);
+  unwatch(worker, &worker->watch_active);
+  for (size_t i = 0; i < JOBFAN_MAX; i++)
+    unwatch(worker, worker->watch_fan + i);
   snprintf(name, sizeof name, "%s/queue", path);
   worker->watch_queue = inotify_add_watch(worker->inotify, name,
                                           IN_CREATE | IN_MOVED_TO | IN_ONLYDIR);
-  worker->watch_active = -1;
+}
+
+/* Watch each directory of fan-out that the list has found. What came into a new
+ * one before is for the next load. */
+static void
+watch_fans(struct worker *worker)
+{
+  char name[JOBQUEUE_FILE_MAX + 1];
+  for (char const *p = worker->list.fan; worker->inotify != -1 && *p; p++) {
+    int *watch =
+        worker->watch_fan + (strchr(JOBFAN_CHARACTERS, *p) - JOBFAN_CHARACTERS);
+    snprintf(name, sizeof name, "%s/queue/%c", worker->taker.queue.path, *p);
+    int now = inotify_add_watch(worker->inotify, name,
+                                IN_CREATE | IN_MOVED_TO | IN_ONLYDIR);
+    worker->dirty |= now != *watch && now != -1;
+    *watch = now;
+  }
 }
 
 int
@@ -81,14 +106,35 @@ watch_active(struct worker *worker)
   if (worker->inotify == -1 || wanted == (worker->watch_active != -1))
     return;
   if (!wanted) {
-    inotify_rm_watch(worker->inotify, worker->watch_active);
-    worker->watch_active = -1;
+    unwatch(worker, &worker->watch_active);
     return;
   }
   snprintf(name, sizeof name, "%s/active", worker->taker.queue.path);
   worker->watch_active =
       inotify_add_watch(worker->inotify, name, IN_DELETE | IN_ONLYDIR);
   worker->dirty = worker->watch_active != -1;
+}
+
+static void
+take_event(struct worker *worker, struct inotify_event const *event)
+{
+  char name[NAME_MAX + 3];
+  size_t i = 0;
+  if (event->mask & (IN_Q_OVERFLOW | IN_UNMOUNT)) {
+    worker->list.overflowed = true;
+    return;
+  }
+  if (!event->len)
+    return;
+  if (event->mask & IN_ISDIR) {
+    worker->dirty |= jobfan_is_directory(event->name);
+    return;
+  }
+  while (i < JOBFAN_MAX && worker->watch_fan[i] != event->wd)
+    i++;
+  if (i < JOBFAN_MAX)
+    snprintf(name, sizeof name, "%c/%s", JOBFAN_CHARACTERS[i], event->name);
+  joblist_add(&worker->list, i < JOBFAN_MAX ? name : event->name);
 }
 
 void
@@ -100,10 +146,7 @@ worker_change(struct worker *worker)
   for (; n > 0; n = read(worker->inotify, bytes, sizeof bytes))
     for (char const *p = bytes; p < bytes + n;) {
       struct inotify_event const *event = (struct inotify_event const *)p;
-      if (event->mask & (IN_Q_OVERFLOW | IN_UNMOUNT))
-        worker->list.overflowed = true;
-      else if (event->len)
-        joblist_add(&worker->list, event->name);
+      take_event(worker, event);
       p += sizeof *event + event->len;
     }
 }
@@ -135,6 +178,7 @@ load(struct worker *worker)
   }
   if (joblist_load(list, queue->queue) == -1)
     return jobqueue_fail(queue, "read", "queue", "");
+  watch_fans(worker);
   int64_t end_ms = worker_clock();
   worker->load_ms = end_ms + (end_ms - worker->now_ms) * SCAN_SHARE;
   worker->now_ms = end_ms;

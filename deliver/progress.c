@@ -5,9 +5,11 @@
 
 #include "lib/clock.h"
 
-#define LOOK_EVERY 256 /* steps from one look at the clock to the next */
+#define LOOK_EVERY 8 /* steps from one look at the clock to the next */
 #define FIRST_MS 2000
 #define EVERY_MS 1000
+
+static bool is_shown;
 
 void
 progress_start(struct progress *progress, char const *what)
@@ -26,7 +28,7 @@ progress_step(struct progress *progress)
   if (now_ms < progress->next_ms)
     return;
   progress->next_ms = now_ms + EVERY_MS;
-  progress->shown = true;
+  is_shown = true;
   fprintf(stderr, "\r%s: %llu\033[K", progress->what,
           (unsigned long long)progress->done);
 }
@@ -34,7 +36,14 @@ progress_step(struct progress *progress)
 void
 progress_end(struct progress *progress)
 {
-  if (progress->shown)
+  (void)progress;
+  progress_hide();
+}
+
+void
+progress_hide(void)
+{
+  if (is_shown)
     fputs("\r\033[K", stderr);
-  progress->shown = false;
+  is_shown = false;
 }

@@ -10,7 +10,6 @@ struct progress {
   uint64_t done;
   int64_t next_ms;
   bool wanted; /* standard error is a terminal */
-  bool shown;
 };
 
 void progress_start(struct progress *progress, char const *what);
@@ -20,5 +19,8 @@ void progress_step(struct progress *progress);
 
 /* Take it off the terminal. */
 void progress_end(struct progress *progress);
+
+/* The same for a while, whoever shows it: something is to be printed. */
+void progress_hide(void);
 
 #endif

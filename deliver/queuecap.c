@@ -11,6 +11,7 @@
 #include <skalibs/djbunix.h>
 
 #include "lib/ascii.h"
+#include "lib/jobfan.h"
 
 #define SECOND_NS INT64_C(1000000000)
 #define COST_FACTOR 10 /* counting takes at most a tenth of the time */
@@ -63,20 +64,32 @@ close_directory(DIR *directory)
   return error ? -1 : 0;
 }
 
-int
-queuecap_jobs(int directory, uint64_t enough, uint64_t *count)
+/* Add the jobs of a directory, and, in fan-out, of those in it. */
+static int
+add_jobs(int parent, char const *name, bool fans, uint64_t enough,
+         uint64_t *count)
 {
   struct dirent *entry;
-  DIR *jobs = open_directory(directory, ".");
-  *count = 0;
+  DIR *jobs = open_directory(parent, name);
   if (!jobs)
-    return -1;
-  while (*count < enough && (entry = next_entry(jobs)))
-    if (ascii_is_digit(entry->d_name[0]) && entry->d_type != DT_DIR)
-      ++*count;
+    return errno == ENOENT || errno == ENOTDIR || errno == ELOOP ? 0 : -1;
+  while (*count < enough && (entry = next_entry(jobs))) {
+    if (entry->d_type != DT_DIR)
+      *count += ascii_is_digit(entry->d_name[0]);
+    else if (fans && jobfan_is_directory(entry->d_name) &&
+             add_jobs(dirfd(jobs), entry->d_name, false, enough, count))
+      return close_directory(jobs);
+  }
   if (*count >= enough)
     errno = 0;
   return close_directory(jobs);
+}
+
+int
+queuecap_jobs(int directory, uint64_t enough, uint64_t *count)
+{
+  *count = 0;
+  return add_jobs(directory, ".", true, enough, count);
 }
 
 /* Add up what is in a directory that lies depth levels above the files. What

@@ -6,6 +6,7 @@
 
 #include <skalibs/types.h>
 
+#include "deliver/jobmetadata.h"
 #include "lib/client.h"
 #include "lib/envelope.h"
 #include "lib/stage.h"
@@ -67,13 +68,14 @@ put_note(struct replay *replay, char const *key, char const *value, size_t n)
 static bool
 is_told(char const *key)
 {
-  static char const *const told[] = {
-      "ip",      "host", "ident",   "helo", "proto",  "mail_from",
-      "rcpt_to", "note", "session", "time", "queued", "blind"};
+  static char const *const told[] = {"ip",      "host",      "ident",   "helo",
+                                     "proto",   "mail_from", "rcpt_to", "note",
+                                     "session", "time",      "blind"};
   for (size_t i = 0; i < sizeof told / sizeof *told; i++)
     if (!strcmp(key, told[i]))
       return true;
-  return !strncmp(key, "dq.", 3) || jobrecord_is_own(key);
+  return !strncmp(key, "dq.", 3) || jobrecord_is_own(key) ||
+         jobmetadata_is_outcome(key);
 }
 
 static bool
@@ -164,7 +166,7 @@ add_recipient(struct replay *replay, struct address const *address,
     replay->room = room;
   }
   replay->recipient[replay->recipients++] =
-      (struct replay_recipient){replay->addresses.len, address->length, 0};
+      (struct replay_recipient){replay->addresses.len, address->length, 0, 0};
   return stralloc_catb(&replay->addresses, address->text, address->length) &&
          put_string(replay, "RCPT TO:<") &&
          put(replay, address->text, address->length) &&

@@ -35,7 +35,8 @@ enum replay_state {
 struct replay_recipient {
   size_t address; /* offset in addresses */
   size_t bytes;
-  unsigned int code; /* the answer; 0: none yet */
+  unsigned int code;    /* the answer; 0: none yet */
+  unsigned int settled; /* by a sink's note, 250 or 554; 0: by answers */
 };
 
 /* All zero at first; what it holds on the heap is used again. */
@@ -68,8 +69,18 @@ enum replay_state replay_take(struct replay *replay, char const *bytes,
 /* What the answers decide; worst is the first answer of that kind. */
 enum replay_outcome replay_outcome(struct replay const *replay);
 
-/* The addresses of the recipients that are not done, one TAB between them, into
- * out. 1, or 0 if there is no memory. */
-int replay_left(struct replay const *replay, stralloc *out);
+/* Recipients that are not done. */
+enum {
+  REPLAY_LATER = 1, /* 4xx, or no answer came */
+  REPLAY_NEVER = 2, /* 5xx */
+};
+
+/* Which of these recipient i is, or 0. */
+unsigned int replay_fate(struct replay const *replay, size_t i);
+
+/* Add the addresses of recipients of these fates to out, one TAB between any
+ * two addresses in it. *count: so many. 1, or 0 if there is no memory. */
+int replay_left(struct replay const *replay, unsigned int fates, stralloc *out,
+                size_t *count);
 
 #endif

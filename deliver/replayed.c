@@ -9,6 +9,7 @@
  */
 #define MAIL_PLACE 0
 #define LAST_PLACE(replay) ((replay)->recipients + 1)
+#define REFUSED_ONE "554 5.0.0 a sink has refused a recipient"
 
 static unsigned int *
 code_at(struct replay *replay, size_t place)
@@ -80,13 +81,38 @@ is_next(struct replay const *replay, enum verb verb)
   return replay->answered > MAIL_PLACE && replay->answered < LAST_PLACE(replay);
 }
 
+/* A sink knows more of one recipient than the answer to LAST will say. */
+static void
+settle(struct replay *replay, struct note const *note, unsigned int code)
+{
+  struct replay_recipient *recipient = replay->recipient;
+  struct replay_recipient *end = recipient + replay->recipients;
+  if (replay->answered != LAST_PLACE(replay) || replay->mail_code >= 300)
+    return;
+  while (recipient < end && (recipient->settled || recipient->code >= 300 ||
+                             recipient->bytes != note->value_bytes ||
+                             memcmp(replay->addresses.s + recipient->address,
+                                    note->value, recipient->bytes) != 0))
+    recipient++;
+  if (recipient == end)
+    return;
+  recipient->settled = code;
+  if (code >= 300)
+    keep(replay, code, REFUSED_ONE, strlen(REFUSED_ONE));
+}
+
 static void
 take_note(struct replay *replay, char const *text, size_t n)
 {
   struct note note;
-  if (command_note(text, n, &note) && !strcmp(note.key, "queued") &&
-      note.value_bytes <= REPLAY_ID_MAX)
+  if (!command_note(text, n, &note))
+    return;
+  if (!strcmp(note.key, "queued") && note.value_bytes <= REPLAY_ID_MAX)
     strcpy(replay->queued, note.value);
+  else if (!strcmp(note.key, "delivered"))
+    settle(replay, &note, 250);
+  else if (!strcmp(note.key, "refused"))
+    settle(replay, &note, 554);
 }
 
 static void
@@ -151,6 +177,8 @@ static unsigned int
 final_code(struct replay const *replay,
            struct replay_recipient const *recipient)
 {
+  if (recipient->settled)
+    return recipient->settled;
   if (replay->mail_code >= 300)
     return replay->mail_code;
   return recipient->code >= 300 ? recipient->code : replay->last_code;
@@ -170,19 +198,30 @@ replay_outcome(struct replay const *replay)
   return outcome;
 }
 
-int
-replay_left(struct replay const *replay, stralloc *out)
+unsigned int
+replay_fate(struct replay const *replay, size_t i)
 {
-  out->len = 0;
+  static unsigned int const fates[] = {0, REPLAY_NEVER, REPLAY_LATER};
+  struct replay_recipient const *recipient = replay->recipient + i;
+  if (replay->answered <= LAST_PLACE(replay) && !recipient->settled)
+    return REPLAY_LATER;
+  return fates[weight(final_code(replay, recipient))];
+}
+
+int
+replay_left(struct replay const *replay, unsigned int fates, stralloc *out,
+            size_t *count)
+{
+  *count = 0;
   for (size_t i = 0; i < replay->recipients; i++) {
     struct replay_recipient const *recipient = replay->recipient + i;
-    if (replay->answered > LAST_PLACE(replay) &&
-        !weight(final_code(replay, recipient)))
+    if (!(replay_fate(replay, i) & fates))
       continue;
     if ((out->len && !stralloc_catb(out, "\t", 1)) ||
         !stralloc_catb(out, replay->addresses.s + recipient->address,
                        recipient->bytes))
       return 0;
+    ++*count;
   }
   return stralloc_ready(out, 1);
 }

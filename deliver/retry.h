@@ -17,6 +17,7 @@
 #define RETRY_FIRST "dq.first" /* when first, seconds since 1970 */
 #define RETRY_LAST "dq.last"   /* what was answered last */
 #define RETRY_FAILED "dq.failed"
+#define RETRY_REFUSED "dq.refused" /* recipients, for the end; dq-run -r */
 #define RETRY_NAME_MAX 255
 
 /* What the rules are where nothing else is said. */

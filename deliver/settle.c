@@ -9,6 +9,7 @@
 #include "lib/log.h"
 
 #define SET_MAX 8
+#define REFUSED_BEFORE "554 5.0.0 recipients refused in an earlier try"
 
 /* Lines of metadata that are to be changed. */
 struct changes {
@@ -16,6 +17,8 @@ struct changes {
   struct metadata line[SET_MAX];
   char number[4][UINT64_FMT];
   size_t numbers;
+  stralloc list[2]; /* of recipients */
+  size_t lists;
 };
 
 static void
@@ -56,31 +59,52 @@ log_end(struct worker *worker, struct slot const *slot, enum jobtaker_end end,
     log_write(log);
 }
 
-/* Only who is not done is a recipient of the next try. 1 or 0. */
+/* The recipients of these fates, and with REPLAY_NEVER those whom earlier tries
+ * refused if -r wants them, become the line key; no line if they are none, or
+ * all that the job had. 1 or 0. */
 static int
-set_recipients(struct slot const *slot, struct changes *changes, stralloc *left)
+set_recipients(struct changes *changes, struct worker const *worker,
+               struct slot const *slot, char const *key, unsigned int fates)
 {
+  stralloc *list = changes->list + changes->lists++;
   struct replay const *replay = &slot->replay;
-  if (!replay_left(replay, left))
+  struct metadata const *before = NULL;
+  size_t count;
+  if (fates & REPLAY_NEVER && worker->refused)
+    before = jobrecord_find(&slot->job.record, RETRY_REFUSED);
+  if ((before && !stralloc_catb(list, before->value, before->value_bytes)) ||
+      !replay_left(replay, fates, list, &count))
     return 0;
-  size_t count = left->len ? 1 : 0;
-  for (size_t i = 0; i < left->len; i++)
-    count += left->s[i] == '\t';
-  if (count < replay->recipients)
+  if (list->len && (before || count < replay->recipients))
     changes->line[changes->count++] =
-        (struct metadata){"rcpt_to", left->s, left->len};
+        (struct metadata){key, list->s, list->len};
   return 1;
 }
 
-/* Put the job into a directory. count in changes->line. */
-static enum jobtaker_end
-move(struct worker *worker, struct slot *slot, struct changes *changes,
-     char const *directory, char const *name)
+/* Recipients that are refused while others are tried again. */
+static void
+log_refused(struct slot const *slot)
 {
-  stralloc left = STRALLOC_ZERO;
-  struct jobtaker_move to = {.directory = directory, .name = name};
+  struct replay const *replay = &slot->replay;
+  for (size_t i = 0; i < replay->recipients; i++) {
+    struct replay_recipient const *recipient = replay->recipient + i;
+    struct log log;
+    if (replay_fate(replay, i) != REPLAY_NEVER)
+      continue;
+    start_log(slot, &log, "recipient refused");
+    log_bytes(&log, "recipient", replay->addresses.s + recipient->address,
+              recipient->bytes);
+    log_write(&log);
+  }
+}
+
+/* Put the job into a directory. set: whether all recipients were set. */
+static enum jobtaker_end
+move(struct worker *worker, struct slot *slot, struct changes *changes, int set,
+     struct jobtaker_move to)
+{
   enum jobtaker_end end = JOBTAKER_END_FAILED;
-  if (set_recipients(slot, changes, &left)) {
+  if (set) {
     to.set = changes->line;
     to.count = changes->count;
     end = jobtaker_move(&worker->taker, &slot->job, &to);
@@ -89,7 +113,8 @@ move(struct worker *worker, struct slot *slot, struct changes *changes,
                   slot->job.lock.job);
     jobtaker_release(&worker->taker, &slot->job);
   }
-  stralloc_free(&left);
+  for (size_t i = 0; i < changes->lists; i++)
+    stralloc_free(changes->list + i);
   return end;
 }
 
@@ -110,8 +135,13 @@ fail(struct worker *worker, struct slot *slot, struct retry const *retry,
   start_log(slot, &log, "failed");
   log_string(&log, "answer", answer);
   log_number(&log, "tries", retry->tries);
-  log_end(worker, slot,
-          move(worker, slot, &changes, "failed", slot->job.lock.job), &log);
+  int set = set_recipients(&changes, worker, slot, "rcpt_to",
+                           REPLAY_LATER | (worker->refused ? REPLAY_NEVER : 0));
+  struct jobtaker_move to = {.directory = "failed", .name = slot->job.lock.job};
+  enum jobtaker_end end = move(worker, slot, &changes, set, to);
+  if (end == JOBTAKER_DONE && !worker->refused)
+    log_refused(slot);
+  log_end(worker, slot, end, &log);
 }
 
 void
@@ -134,16 +164,21 @@ worker_defer(struct worker *worker, struct slot *slot, char const *answer)
   log_string(&log, "answer", answer);
   log_number(&log, "tries", retry.tries);
   log_number(&log, "seconds", (uint64_t)(retry.due_s - now_s));
-  enum jobtaker_end end = move(worker, slot, &changes, RETRY_DIRECTORY, name);
-  if (end == JOBTAKER_DONE)
+  int set = set_recipients(&changes, worker, slot, "rcpt_to", REPLAY_LATER) &&
+            (!worker->refused || set_recipients(&changes, worker, slot,
+                                                RETRY_REFUSED, REPLAY_NEVER));
+  struct jobtaker_move to = {.directory = RETRY_DIRECTORY, .name = name};
+  enum jobtaker_end end = move(worker, slot, &changes, set, to);
+  if (end == JOBTAKER_DONE) {
     worker_deferred(worker, name, retry.due_s);
+    log_refused(slot);
+  }
   log_end(worker, slot, end, &log);
 }
 
 static void
-refuse(struct worker *worker, struct slot *slot)
+refuse(struct worker *worker, struct slot *slot, char const *answer)
 {
-  char const *answer = slot->replay.worst;
   struct changes changes = {0};
   struct log log;
   start_log(slot, &log, "refused");
@@ -155,9 +190,10 @@ refuse(struct worker *worker, struct slot *slot)
   }
   set_string(&changes, RETRY_LAST, answer);
   set_string(&changes, RETRY_FAILED, answer);
-  log_end(worker, slot,
-          move(worker, slot, &changes, worker->refused, slot->job.lock.job),
-          &log);
+  int set = set_recipients(&changes, worker, slot, "rcpt_to", REPLAY_NEVER);
+  struct jobtaker_move to = {.directory = worker->refused,
+                             .name = slot->job.lock.job};
+  log_end(worker, slot, move(worker, slot, &changes, set, to), &log);
 }
 
 enum jobtaker_end
@@ -179,13 +215,16 @@ worker_settle(struct worker *worker, struct slot *slot)
 {
   switch (replay_outcome(&slot->replay)) {
   case REPLAY_DONE:
-    worker_finish(worker, slot);
+    if (worker->refused && jobrecord_find(&slot->job.record, RETRY_REFUSED))
+      refuse(worker, slot, REFUSED_BEFORE);
+    else
+      worker_finish(worker, slot);
     break;
   case REPLAY_DEFERRED:
     worker_defer(worker, slot, slot->replay.worst);
     break;
   case REPLAY_REFUSED:
-    refuse(worker, slot);
+    refuse(worker, slot, slot->replay.worst);
     break;
   }
 }

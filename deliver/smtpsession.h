@@ -17,7 +17,7 @@
 #include <stdint.h>
 
 #include "deliver/smtpbody.h"
-#include "deliver/smtpwire.h"
+#include "lib/smtpwire.h"
 #include "lib/address.h"
 #include "lib/client.h"
 

@@ -21,6 +21,10 @@ storage_advice(int error)
     return "raise the limit on open files (softlimit -o)";
   case ENFILE:
     return "raise fs.file-max";
+  case ENOMEM:
+    return "raise the limit on memory (softlimit -a, -d or -m)";
+  case ENAMETOOLONG:
+    return "use a shorter path";
   case EROFS:
     return "mount the file system read-write";
   case ENOTDIR:
@@ -28,7 +32,7 @@ storage_advice(int error)
     return "remove what stands there in place of a directory";
   case EXDEV:
   case EMLINK:
-    return "keep all of the queue on one file system with hard links";
+    return "keep all of it on one file system that has hard links";
   default:
     return "look for trouble of this file system in the kernel's log";
   }

@@ -5,6 +5,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "lib/jobfan.h"
+
 #define DIGITS "0123456789"
 #define TIME_DIGITS 20 /* YYYYMMDDhhmmssuuuuuu */
 
@@ -49,7 +51,7 @@ int
 submitted_file(int directory, char const *name, int64_t *seconds)
 {
   struct stat status;
-  if (submitted_name(name, seconds))
+  if (submitted_name(jobfan_base(name), seconds))
     return 1;
   if (fstatat(directory, name, &status, AT_SYMLINK_NOFOLLOW) == -1)
     return 0;

@@ -77,7 +77,7 @@ on_note(struct stage *stage, struct note const *note)
   struct state *state = stage->state;
   enum notes_kind kind =
       stage->in_transaction ? NOTES_TRANSACTION : NOTES_SESSION;
-  if (strcmp(note->key, "session") && strcmp(note->key, "queued") &&
+  if (strcmp(note->key, "session") && !jobmetadata_is_outcome(note->key) &&
       strcmp(note->key, PLACE) && !jobmetadata_is_reserved(note->key) &&
       jobcontrol_is_value(note->value, note->value_bytes))
     notes_add(&state->notes, kind, note);

@@ -39,6 +39,8 @@ worker_start(struct worker *worker)
 {
   worker->now_ms = worker_clock();
   worker->watch_queue = worker->watch_active = -1;
+  for (size_t i = 0; i < JOBFAN_MAX; i++)
+    worker->watch_fan[i] = -1;
   joblist_start(&worker->backlog.list, true);
   worker->epoll = epoll_create1(EPOLL_CLOEXEC);
   worker->inotify = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);

@@ -41,6 +41,7 @@ struct worker {
   int epoll;
   int inotify;                   /* -1: none */
   int watch_queue, watch_active; /* -1: none */
+  int watch_fan[JOBFAN_MAX];     /* of fan-out; -1: none */
   struct joblist list;
   struct backlog backlog;
   bool stopping;

@@ -110,9 +110,10 @@ find_leaf(struct jobdata *data, struct jobqueue const *queue,
   int fd = open_leaf(queue, (char)first, (char)second);
   if (fd == -1)
     return -1;
-  if (faccessat(fd, ".", W_OK | X_OK, AT_EACCESS) == -1) {
+  if (!data->looks_only && faccessat(fd, ".", W_OK | X_OK, AT_EACCESS) == -1) {
+    int error = errno;
     close(fd);
-    errno = EACCES;
+    errno = error == EROFS ? EROFS : EACCES;
     return -1;
   }
   close_leaf(leaf);
@@ -145,6 +146,7 @@ jobdata_open(struct jobdata *data, struct jobqueue *queue, char const *located,
     *reason = errno == ENOENT   ? "data file is gone"
               : errno == ELOOP  ? "data file is a symbolic link"
               : errno == EACCES ? "data file or directory not permitted"
+              : errno == EROFS  ? "data file on a read-only file system"
                                 : "unable to open the data file";
     return -1;
   }

@@ -6,6 +6,7 @@
 #define TRAPLINE_LIB_JOBDATA_H
 
 #include <limits.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "lib/jobqueue.h"
@@ -20,6 +21,7 @@ struct jobdata_leaf {
 
 /* Directories of data files that are kept open. All zero: none. */
 struct jobdata {
+  bool looks_only; /* no file is to be removed: directories may be read-only */
   struct jobdata_leaf leaf[JOBDATA_LEAVES];
   char known[JOBQUEUE_PATH_MAX + 1]; /* another spelling of the queue's path */
 };
@@ -46,7 +48,7 @@ int jobdata_open(struct jobdata *data, struct jobqueue *queue,
 int jobdata_remove(struct jobdata *data, struct jobqueue *queue,
                    char const *located);
 
-/* Close all directories: they may be others now. */
+/* Close all directories: they may be others now. looks_only stays. */
 void jobdata_close(struct jobdata *data);
 
 #endif

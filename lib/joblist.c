@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -49,19 +50,27 @@ append(struct joblist_names *names, char const *name, size_t n)
   return 1;
 }
 
+/* By job, wherever its control file is. */
 static int
-compare(void const *one, void const *other, void *bytes)
+compare(char const *one, char const *other)
+{
+  int order = strcmp(jobfan_base(one), jobfan_base(other));
+  return order ? order : strcmp(one, other);
+}
+
+static int
+compare_offsets(void const *one, void const *other, void *bytes)
 {
   uint32_t const *a = one;
   uint32_t const *b = other;
-  return strcmp((char const *)bytes + *a, (char const *)bytes + *b);
+  return compare((char const *)bytes + *a, (char const *)bytes + *b);
 }
 
 static void
 sort(struct joblist_names *names)
 {
   if (names->count)
-    qsort_r(names->offset, names->count, sizeof *names->offset, compare,
+    qsort_r(names->offset, names->count, sizeof *names->offset, compare_offsets,
             names->bytes);
 }
 
@@ -85,29 +94,56 @@ cut(struct joblist_names *names, size_t most)
   return 1;
 }
 
-/* Whether an entry can be a job's. */
 static bool
-is_candidate(struct joblist *list, struct dirent const *entry, size_t *n)
+is_digit(char c)
 {
-  if (entry->d_name[0] < '0' || entry->d_name[0] > '9' ||
+  return c >= '0' && c <= '9';
+}
+
+static void
+note_fan(struct joblist *list, struct dirent const *entry)
+{
+  size_t n = strlen(list->fan);
+  if (!list->fans || list->place || n == JOBFAN_MAX ||
+      !jobfan_is_directory(entry->d_name) ||
+      (entry->d_type != DT_DIR && entry->d_type != DT_UNKNOWN))
+    return;
+  list->fan[n] = entry->d_name[0];
+  list->fan[n + 1] = 0;
+}
+
+/* The name of an entry that can be a job's into list->name. Its length, or 0.
+ */
+static size_t
+candidate(struct joblist *list, struct dirent const *entry)
+{
+  note_fan(list, entry);
+  if (!is_digit(entry->d_name[0]) ||
       (entry->d_type != DT_REG && entry->d_type != DT_UNKNOWN))
-    return false;
-  *n = strlen(entry->d_name);
-  list->too_long += *n > JOBLIST_NAME_MAX;
-  return *n <= JOBLIST_NAME_MAX;
+    return 0;
+  size_t n = strlen(entry->d_name);
+  size_t start = list->place ? 2 : 0;
+  if (start + n > JOBLIST_NAME_MAX) {
+    list->too_long++;
+    return 0;
+  }
+  list->name[0] = list->place;
+  list->name[1] = '/';
+  memcpy(list->name + start, entry->d_name, n + 1);
+  return start + n;
 }
 
 /* Twice the batch is gathered before it is cut, so that a cut, which sorts, is
  * rare. 1 or 0 as append. */
 static int
-gather_least(struct joblist *list, struct dirent const *entry, size_t n)
+gather_least(struct joblist *list, size_t n)
 {
   struct joblist_names *batch = &list->batch;
-  if (list->after[0] && strcmp(entry->d_name, list->after) <= 0)
+  if (list->after[0] && compare(list->name, list->after) <= 0)
     return 1;
-  if (list->more && strcmp(entry->d_name, name_at(batch, list->most - 1)) > 0)
+  if (list->more && compare(list->name, name_at(batch, list->most - 1)) > 0)
     return 1;
-  if (!append(batch, entry->d_name, n))
+  if (!append(batch, list->name, n))
     return 0;
   if (batch->count < 2 * list->most)
     return 1;
@@ -115,15 +151,69 @@ gather_least(struct joblist *list, struct dirent const *entry, size_t n)
   return cut(batch, list->most);
 }
 
+static void
+close_stream(struct joblist *list)
+{
+  if (list->stream)
+    closedir(list->stream);
+  list->stream = NULL;
+}
+
 /* 0, or -1 with errno. */
 static int
-read_ordered(struct joblist *list)
+open_stream(struct joblist *list, int directory, char const *name)
+{
+  int fd =
+      openat(directory, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  if (fd == -1)
+    return -1;
+  list->stream = fdopendir(fd);
+  if (!list->stream)
+    close(fd);
+  return list->stream ? 0 : -1;
+}
+
+/* Go on to the next directory of fan-out. 1; 0 after the last; -1 with errno.
+ */
+static int
+next_stream(struct joblist *list, int directory)
+{
+  close_stream(list);
+  while (list->fan[list->fan_next]) {
+    char const name[] = {list->fan[list->fan_next++], 0};
+    list->place = name[0];
+    if (open_stream(list, directory, name) == 0)
+      return 1;
+    if (errno != ENOENT && errno != ENOTDIR && errno != ELOOP)
+      return -1;
+  }
+  return 0;
+}
+
+/* The next entry of all directories, or NULL: errno is 0 after the last. */
+static struct dirent const *
+next_entry(struct joblist *list, int directory)
+{
+  struct dirent const *entry;
+  while (errno = 0, !(entry = readdir(list->stream)) && !errno) {
+    int result = next_stream(list, directory);
+    if (result == 0)
+      errno = 0;
+    if (result != 1)
+      return NULL;
+  }
+  return entry;
+}
+
+/* 0, or -1 with errno. */
+static int
+read_ordered(struct joblist *list, int directory)
 {
   struct dirent const *entry;
   struct joblist_names *batch = &list->batch;
   size_t n;
-  while (errno = 0, (entry = readdir(list->stream)))
-    if (is_candidate(list, entry, &n) && !gather_least(list, entry, n)) {
+  while ((entry = next_entry(list, directory)))
+    if ((n = candidate(list, entry)) && !gather_least(list, n)) {
       errno = ENOMEM;
       return -1;
     }
@@ -141,17 +231,15 @@ read_ordered(struct joblist *list)
 }
 
 static int
-read_unordered(struct joblist *list)
+read_unordered(struct joblist *list, int directory)
 {
   struct dirent const *entry;
   size_t n;
   while (list->batch.count < list->most) {
-    errno = 0;
-    entry = readdir(list->stream);
+    entry = next_entry(list, directory);
     if (!entry)
       return errno ? -1 : 0;
-    if (is_candidate(list, entry, &n) &&
-        !append(&list->batch, entry->d_name, n)) {
+    if ((n = candidate(list, entry)) && !append(&list->batch, list->name, n)) {
       errno = ENOMEM;
       return -1;
     }
@@ -160,24 +248,13 @@ read_unordered(struct joblist *list)
   return 0;
 }
 
-static void
-close_stream(struct joblist *list)
-{
-  if (list->stream)
-    closedir(list->stream);
-  list->stream = NULL;
-}
-
+/* From the first entry. 0, or -1 with errno. */
 static int
-open_stream(struct joblist *list, int directory)
+begin(struct joblist *list, int directory)
 {
-  int fd = openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (fd == -1)
-    return -1;
-  list->stream = fdopendir(fd);
-  if (!list->stream)
-    close(fd);
-  return list->stream ? 0 : -1;
+  list->place = list->fan[0] = 0;
+  list->fan_next = 0;
+  return open_stream(list, directory, ".");
 }
 
 static void
@@ -199,9 +276,10 @@ joblist_load(struct joblist *list, int directory)
   if (list->overflowed)
     list->after[0] = 0;
   list->overflowed = false;
-  if (!list->stream && open_stream(list, directory) == -1)
+  if (!list->stream && begin(list, directory) == -1)
     return -1;
-  int result = list->ordered ? read_ordered(list) : read_unordered(list);
+  int result = list->ordered ? read_ordered(list, directory)
+                             : read_unordered(list, directory);
   if (result == -1)
     drop_all(&list->batch);
   if (result == -1 || list->ordered || !list->more)
@@ -228,7 +306,7 @@ swap(struct joblist_names *names, size_t i, size_t j)
 static bool
 is_before(struct joblist_names const *names, size_t i, size_t j)
 {
-  return strcmp(name_at(names, i), name_at(names, j)) < 0;
+  return compare(name_at(names, i), name_at(names, j)) < 0;
 }
 
 void
@@ -236,8 +314,8 @@ joblist_add(struct joblist *list, char const *name)
 {
   struct joblist_names *heap = &list->arrived;
   size_t n = strlen(name);
-  if (name[0] < '0' || name[0] > '9' || n > JOBLIST_NAME_MAX ||
-      (list->after[0] && strcmp(name, list->after) > 0))
+  if (!is_digit(jobfan_base(name)[0]) || n > JOBLIST_NAME_MAX ||
+      (list->after[0] && compare(name, list->after) > 0))
     return; /* no job; or the next batch will have it */
   if (heap->used > ARRIVED_BYTES_MAX || !append(heap, name, n)) {
     list->overflowed = true;
@@ -272,7 +350,7 @@ joblist_next(struct joblist *list)
   char const *waiting =
       list->next < batch->count ? name_at(batch, list->next) : NULL;
   bool arrived = heap->count && (!waiting || !list->ordered ||
-                                 strcmp(name_at(heap, 0), waiting) <= 0);
+                                 compare(name_at(heap, 0), waiting) <= 0);
   if (!arrived && !waiting)
     return NULL;
   strcpy(list->name, arrived ? name_at(heap, 0) : waiting);

@@ -239,12 +239,13 @@ look(int directory, char const *name, struct stat *status)
  * closed; that the control file and the lock are still what was judged is seen
  * under it. Whether the stale lock is gone. */
 static bool
-remove_stale(struct jobqueue const *queue, char const *job,
+remove_stale(struct jobqueue const *queue, struct joblock const *lock,
              struct stat const *judged, int control)
 {
+  char const *job = jobfan_base(lock->control);
   struct stat now, ours;
   if (flock(control, LOCK_EX | LOCK_NB) == -1 || fstat(control, &ours) == -1 ||
-      look(queue->queue, job, &now) == -1 || !is_same(&now, &ours))
+      look(queue->queue, lock->control, &now) == -1 || !is_same(&now, &ours))
     return false;
   return look(queue->active, job, &now) == 0 && is_same(&now, judged) &&
          now.st_mtim.tv_sec == judged->st_mtim.tv_sec &&
@@ -265,13 +266,15 @@ take_over(struct joblock *lock, struct joblocker const *locker,
     return false;
   }
   return is_stale(lock, locker, queue, job, &status) &&
-         remove_stale(queue, job, &status, control);
+         remove_stale(queue, lock, &status, control);
 }
 
 enum joblock_result
 joblock_take(struct joblock *lock, struct joblocker *locker,
-             struct jobqueue *queue, char const *job, int control)
+             struct jobqueue *queue, char const *name, int control)
 {
+  char const *job = jobfan_base(name);
+  snprintf(lock->control, sizeof lock->control, "%s", name);
   lock->held = false;
   lock->robbed[0] = 0;
   for (int attempt = 1; attempt <= ATTEMPTS; attempt++) {

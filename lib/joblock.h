@@ -28,9 +28,10 @@ struct joblock {
   bool held;
   bool empty; /* the file: the disk was full */
   char job[JOBLIST_NAME_MAX + 1];
-  char file[JOBLOCK_HOST_MAX + 64];  /* in tmp */
-  char robbed[2 * JOBLOCK_TEXT_MAX]; /* the lock that was taken over, "host
-                                        pid"; empty: none was there */
+  char control[JOBLIST_NAME_MAX + 1]; /* its control file, below queue/ */
+  char file[JOBLOCK_HOST_MAX + 64];   /* in tmp */
+  char robbed[2 * JOBLOCK_TEXT_MAX];  /* the lock that was taken over, "host
+                                         pid"; empty: none was there */
 };
 
 /* What all locks of a process have in common. */
@@ -66,11 +67,11 @@ int joblock_prepare(struct joblock *lock, struct joblocker const *locker,
                     struct jobqueue *queue);
 
 /*
- * Lock a job. control: a descriptor of the control file queue/job, on which
- * flock(2) decides between two who take over the same lock.
+ * Lock a job, named as in a joblist. control: a descriptor of its control file,
+ * on which flock(2) decides between two who take over the same lock.
  */
 enum joblock_result joblock_take(struct joblock *lock, struct joblocker *locker,
-                                 struct jobqueue *queue, char const *job,
+                                 struct jobqueue *queue, char const *name,
                                  int control);
 
 /* Whether the job that was taken is still ours. */

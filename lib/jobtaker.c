@@ -12,6 +12,7 @@
 #include <skalibs/djbunix.h>
 
 #define FILE_MODE 0640
+#define PROBES 16
 
 int
 jobtaker_start(struct jobtaker *taker, char const *directory, char const *host)
@@ -74,13 +75,28 @@ hash_of(char const *name)
   return hash;
 }
 
+/* The entry of this name or, if there is none, one that it may take. */
+static struct jobtaker_damaged *
+find_damaged(struct jobtaker *taker, uint64_t hash)
+{
+  struct jobtaker_damaged *free = NULL;
+  for (size_t i = 0; i < PROBES; i++) {
+    struct jobtaker_damaged *entry =
+        taker->remembered + (hash + i) % JOBTAKER_REMEMBERED;
+    if (entry->hash == hash)
+      return entry;
+    if (!free || entry->until_s < free->until_s)
+      free = entry;
+  }
+  return free;
+}
+
 static bool
 is_remembered(struct jobtaker *taker, char const *name,
               struct stat const *status)
 {
   uint64_t hash = hash_of(name);
-  struct jobtaker_damaged *entry =
-      taker->remembered + hash % JOBTAKER_REMEMBERED;
+  struct jobtaker_damaged *entry = find_damaged(taker, hash);
   return entry->hash == hash && entry->changed_s == status->st_ctim.tv_sec &&
          entry->changed_ns == status->st_ctim.tv_nsec &&
          now_s() < entry->until_s;
@@ -90,7 +106,7 @@ static void
 remember(struct jobtaker *taker, char const *name, struct stat const *status)
 {
   uint64_t hash = hash_of(name);
-  taker->remembered[hash % JOBTAKER_REMEMBERED] = (struct jobtaker_damaged){
+  *find_damaged(taker, hash) = (struct jobtaker_damaged){
       hash, status->st_ctim.tv_sec, status->st_ctim.tv_nsec,
       now_s() + JOBTAKER_QUIET_S};
   taker->damaged++;
@@ -205,9 +221,9 @@ end_failed(struct jobtaker *taker, struct job *job)
 {
   struct stat status;
   struct jobqueue_failure failure = taker->queue.failure;
-  if (fstatat(taker->queue.queue, job->lock.job, &status,
+  if (fstatat(taker->queue.queue, job->lock.control, &status,
               AT_SYMLINK_NOFOLLOW) == 0)
-    remember(taker, job->lock.job, &status);
+    remember(taker, job->lock.control, &status);
   joblock_drop(&job->lock, &taker->queue);
   taker->queue.failure = failure;
   return JOBTAKER_END_FAILED;
@@ -221,8 +237,8 @@ jobtaker_finish(struct jobtaker *taker, struct job *job)
     return lost(job);
   close_data(job);
   /* The data file of a job that stays must stay. */
-  if (unlinkat(queue->queue, job->lock.job, 0) == -1 && errno != ENOENT) {
-    jobqueue_fail(queue, "remove", "queue", job->lock.job);
+  if (unlinkat(queue->queue, job->lock.control, 0) == -1 && errno != ENOENT) {
+    jobqueue_fail(queue, "remove", "queue", job->lock.control);
     return end_failed(taker, job);
   }
   if (jobdata_remove(&taker->data, queue, job->data_path) == -1) {
@@ -289,6 +305,15 @@ rename_changed(struct jobqueue *queue, char const *changed, char const *job,
     unlinkat(queue->tmp, changed, 0);
     return -1;
   }
+  /* Two jobs of a queue with fan-out may have one name, and one lock. */
+  if (jobfan_base(job) != job && strcmp(job, move->name) != 0 &&
+      faccessat(directory, move->name, F_OK, AT_SYMLINK_NOFOLLOW) == 0) {
+    errno = EEXIST;
+    jobqueue_fail(queue, "move to", move->directory, move->name);
+    unlinkat(queue->tmp, changed, 0);
+    fd_close(directory);
+    return -1;
+  }
   if (renameat(queue->tmp, changed, queue->queue, job) == -1) {
     jobqueue_fail(queue, "replace", "queue", job);
     unlinkat(queue->tmp, changed, 0);
@@ -315,7 +340,7 @@ jobtaker_move(struct jobtaker *taker, struct job *job,
     unlinkat(queue->tmp, changed, 0);
     return lost(job);
   }
-  if (rename_changed(queue, changed, job->lock.job, move) == -1)
+  if (rename_changed(queue, changed, job->lock.control, move) == -1)
     return end_failed(taker, job);
   return joblock_drop(&job->lock, queue) == 0 ? JOBTAKER_DONE
                                               : JOBTAKER_END_FAILED;

@@ -23,7 +23,7 @@
 #include "lib/jobrecord.h"
 
 #define JOBTAKER_NAME_MAX 200 /* bytes in a job's name */
-#define JOBTAKER_REMEMBERED 256
+#define JOBTAKER_REMEMBERED 1024
 #define JOBTAKER_QUIET_S 300 /* a damaged job is not looked at again */
 
 enum jobtaker_result {
@@ -79,6 +79,7 @@ int jobtaker_ready(struct jobtaker *taker);
 /* Make a zeroed job room of this taker. */
 void jobtaker_init(struct jobtaker *taker, struct job *job);
 
+/* name: as of a joblist. */
 enum jobtaker_result jobtaker_take(struct jobtaker *taker, struct job *job,
                                    char const *name);
 

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include <skalibs/allreadwrite.h>
@@ -14,6 +15,8 @@
 
 #define ATTEMPTS 10
 #define FILE_MODE 0640
+/* Pieces from this size on are written as they stand, not gathered. */
+#define LARGE_BYTES 8192
 
 static int
 system_clock(struct timespec *now)
@@ -169,29 +172,26 @@ jobwriter_begin(struct jobwriter *writer)
   return writer->data_fd >= 0 ? 0 : give_up(writer);
 }
 
+/* Write what was gathered, then n bytes. */
 static int
 write_data(struct jobwriter *writer, char const *bytes, size_t n)
 {
-  if (allwrite(writer->data_fd, bytes, n) == n)
+  struct iovec parts[2] = {{writer->buffer, writer->buffered},
+                           {(char *)bytes, n}};
+  size_t all = writer->buffered + n;
+  writer->buffered = 0;
+  size_t written = n ? allwritev(writer->data_fd, parts, 2)
+                     : allwrite(writer->data_fd, writer->buffer, all);
+  if (written == all)
     return 0;
   return jobqueue_fail(&writer->queue, "write", "tmp", writer->tmp_data);
-}
-
-static int
-flush_data(struct jobwriter *writer)
-{
-  size_t n = writer->buffered;
-  writer->buffered = 0;
-  return n ? write_data(writer, writer->buffer, n) : 0;
 }
 
 int
 jobwriter_write(struct jobwriter *writer, char const *bytes, size_t n)
 {
   writer->data_bytes += n;
-  if (n > JOBWRITER_DATA_BUFFER - writer->buffered && flush_data(writer) == -1)
-    return give_up(writer);
-  if (n >= JOBWRITER_DATA_BUFFER)
+  if (n >= JOBWRITER_DATA_BUFFER - writer->buffered || n >= LARGE_BYTES)
     return write_data(writer, bytes, n) == 0 ? 0 : give_up(writer);
   memcpy(writer->buffer + writer->buffered, bytes, n);
   writer->buffered += n;
@@ -248,7 +248,7 @@ static int
 store_data(struct jobwriter *writer)
 {
   struct jobqueue *queue = &writer->queue;
-  if (flush_data(writer) == -1)
+  if (write_data(writer, NULL, 0) == -1)
     return -1;
   if (fd_sync(writer->data_fd) == -1)
     return jobqueue_fail(queue, "sync", "tmp", writer->tmp_data);

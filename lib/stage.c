@@ -178,13 +178,8 @@ static void
 do_piece(struct stage *stage, char const *bytes, size_t n)
 {
   struct stage_loop *loop = stage->loop;
-  if (loop->refused || !is_live(stage))
+  if (loop->refused || !is_live(stage) || !loop->handlers->piece)
     return;
-  if (!loop->handlers->piece) {
-    if (stage->passed)
-      stream_put(bytes, n);
-    return;
-  }
   loop->handlers->piece(stage, bytes, n);
   settle(stage);
   if (!loop->handlers->holds_body)
@@ -264,6 +259,25 @@ pass_chunk(struct stage *stage, uint64_t bytes, bool last)
   return last;
 }
 
+/* The bytes of a chunk. */
+static enum stream_result
+do_chunk(struct stage *stage, uint64_t left)
+{
+  struct stage_loop *loop = stage->loop;
+  if (stage->passed && !loop->refused && !loop->handlers->piece)
+    return stream_pass(left);
+  while (left) {
+    char const *bytes;
+    size_t got;
+    enum stream_result result = stream_piece(left, &bytes, &got);
+    if (result != STREAM_OK)
+      return result;
+    do_piece(stage, bytes, got);
+    left -= got;
+  }
+  return STREAM_OK;
+}
+
 static enum outcome
 do_bdat(struct stage *stage, char const *line, size_t n, size_t rest)
 {
@@ -277,15 +291,9 @@ do_bdat(struct stage *stage, char const *line, size_t n, size_t rest)
   if (!loop->in_body)
     begin_body(stage);
   bool passed_last = pass_chunk(stage, left, last);
-  while (left) {
-    char const *bytes;
-    size_t got;
-    enum stream_result result = stream_piece(left, &bytes, &got);
-    if (result != STREAM_OK)
-      return stream_failed(stage, result);
-    do_piece(stage, bytes, got);
-    left -= got;
-  }
+  enum stream_result result = do_chunk(stage, left);
+  if (result != STREAM_OK)
+    return stream_failed(stage, result);
   if (last)
     finish_body(stage, passed_last);
   return GO_ON;

@@ -1,6 +1,7 @@
 #include "lib/stream.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/uio.h>
 
@@ -12,6 +13,9 @@
 
 /* What a pipe holds, so that one read can take all that is there. */
 #define INPUT_BYTES 65536
+/* Where a command is to come, no more is read of the body behind it than a
+ * small message has: what is still in the pipe can be passed on uncopied. */
+#define COMMAND_BYTES 8192
 #define OUTPUT_BYTES 8192
 /* Pieces from this size on are written as they stand, not gathered. */
 #define LARGE_BYTES 2048
@@ -103,12 +107,12 @@ stream_put_note(char const *key, char const *value)
 /* Wait for more input, all that there was being taken, and what was put gone
  * before. STREAM_END at end of file. */
 static enum stream_result
-fill(void)
+fill(size_t most)
 {
   enum stream_result result = stream_flush();
   if (result != STREAM_OK)
     return result;
-  ssize_t r = fd_read(0, input.bytes, sizeof input.bytes);
+  ssize_t r = fd_read(0, input.bytes, most);
   if (r < 0)
     return STREAM_READ_ERROR;
   input.begin = 0;
@@ -134,7 +138,7 @@ stream_line(char *line, size_t *n)
       *n = used;
       return STREAM_OK;
     }
-    enum stream_result result = fill();
+    enum stream_result result = fill(COMMAND_BYTES);
     if (result == STREAM_END && used)
       return STREAM_TRUNCATED;
     if (result != STREAM_OK)
@@ -146,7 +150,7 @@ enum stream_result
 stream_piece(uint64_t most, char const **bytes, size_t *n)
 {
   if (input.begin == input.end) {
-    enum stream_result result = fill();
+    enum stream_result result = fill(sizeof input.bytes);
     if (result != STREAM_OK)
       return result == STREAM_END ? STREAM_TRUNCATED : result;
   }
@@ -155,4 +159,42 @@ stream_piece(uint64_t most, char const **bytes, size_t *n)
   *n = have < most ? have : (size_t)most;
   input.begin += *n;
   return STREAM_OK;
+}
+
+/* The copy that every kind of descriptor can do. */
+static enum stream_result
+copy(uint64_t n)
+{
+  while (n) {
+    char const *bytes;
+    size_t got;
+    enum stream_result result = stream_piece(n, &bytes, &got);
+    if (result != STREAM_OK)
+      return result;
+    stream_put(bytes, got);
+    n -= got;
+  }
+  return STREAM_OK;
+}
+
+enum stream_result
+stream_pass(uint64_t n)
+{
+  size_t have = input.end - input.begin;
+  enum stream_result result = copy(n < have ? n : have);
+  n -= n < have ? n : have;
+  while (result == STREAM_OK && n) {
+    result = stream_flush();
+    if (result != STREAM_OK)
+      return result;
+    size_t most = n < INPUT_BYTES ? (size_t)n : INPUT_BYTES;
+    ssize_t r = splice(0, NULL, 1, NULL, most, 0);
+    if (r > 0)
+      n -= (uint64_t)r;
+    else if (r == 0)
+      return STREAM_TRUNCATED;
+    else if (errno != EINTR)
+      return copy(n);
+  }
+  return result;
 }

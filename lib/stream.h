@@ -32,6 +32,10 @@ enum stream_result stream_line(char *line, size_t *n);
  * Never STREAM_END. */
 enum stream_result stream_piece(uint64_t most, char const **bytes, size_t *n);
 
+/* Put the next n bytes of the input, which are counted ones, without a look at
+ * them. Never STREAM_END. */
+enum stream_result stream_pass(uint64_t n);
+
 void stream_put(char const *bytes, size_t n);
 void stream_put_line(char const *line, size_t n); /* and LF */
 void stream_put_chunk(uint64_t n, bool last);     /* BDAT n [LAST] and LF */

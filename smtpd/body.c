@@ -26,6 +26,7 @@ body_start(struct session *session, enum dot_state state)
   body->bytes = 0;
   body->wire_bytes = 0;
   body->started_ms = clock_ms();
+  recording_body(session);
 }
 
 /* Read the rest, but pass nothing on. */
@@ -56,6 +57,7 @@ pass(struct session *session, bool last)
     refuse(session, trouble);
   if (body->discard)
     return;
+  recording_tell(session, !body->passed, last);
   size_t used = 5 + uint64_fmt(header + 5, n);
   if (last) {
     memcpy(header + used, " LAST", 5);

@@ -26,6 +26,7 @@ read_numbers(struct config *config)
       {"pipelinetimeout", 1, 86400, 300, &config->pipeline_s},
       {"poolwait", 0, 86400, 30, &config->pool_s},
       {"strictaddress", 0, 1, 0, &strict},
+      {"evidencebytes", 1024, UINT64_MAX / 2, 10485760, &config->evidence_max},
   };
   for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
     struct number const *n = numbers + i;
@@ -39,6 +40,20 @@ read_numbers(struct config *config)
   if (bait < 0)
     return 0;
   return 1;
+}
+
+/* Its room costs a session no memory where it is not there. */
+static int
+read_evidence(struct config *config)
+{
+  char path[CONFIG_EVIDENCE_MAX + 1];
+  config->evidence = NULL;
+  if (control_line("evidence", NULL, path, sizeof path) < 0)
+    return 0;
+  if (!path[0] || (config->evidence = strdup(path)) != NULL)
+    return 1;
+  control_invalid("evidence", "no memory");
+  return 0;
 }
 
 int
@@ -65,7 +80,8 @@ config_read(struct config *config, char **command, char const **reason)
                    sizeof config->greeting) < 0 ||
       !read_numbers(config) || !persona_read(&config->persona) ||
       control_line("pool", NULL, config->pool, sizeof config->pool) < 0 ||
-      control_line("tls", NULL, config->tls, sizeof config->tls) < 0)
+      control_line("tls", NULL, config->tls, sizeof config->tls) < 0 ||
+      !read_evidence(config))
     goto failed;
   if (config->pool[0] && !command)
     return 1;

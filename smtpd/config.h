@@ -12,6 +12,8 @@
 
 #define CONFIG_NAME_MAX 255 /* bytes in a name or greeting */
 
+#define CONFIG_EVIDENCE_MAX 255
+
 struct config {
   char me[CONFIG_NAME_MAX + 1];
   char greeting[CONFIG_NAME_MAX + 1];
@@ -27,6 +29,8 @@ struct config {
   bool strict;             /* addresses by the letter of RFC 5321 */
   char pool[108];          /* trap-pool's socket; empty: stages are spawned */
   char tls[108];           /* trap-tlsd's socket; empty: no STARTTLS */
+  char *evidence;          /* a directory; NULL: none is kept */
+  uint64_t evidence_max;   /* bytes of one transcript */
   bool authbait;           /* AUTH is offered; */
   uint64_t authbait_nth;   /* this try succeeds; 0: none */
   struct persona *persona; /* NULL: replies are our own */

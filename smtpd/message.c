@@ -18,6 +18,7 @@ log_message(struct session const *session, char const *answer)
     log_string(&log, "id", session->pipeline.queued);
   log_string(&log, "answer", answer);
   log_seconds(&log, "seconds", (uint64_t)(clock_ms() - session->mail_ms));
+  recording_log(session, &log, false);
   log_string(&log, "from", session->from);
   session_log_names(session, &log);
   log_write(&log);
@@ -43,6 +44,7 @@ finish_message(struct session *session)
     session->messages += answer.text[0] == '2';
     session_say_answer(session, &answer);
   }
+  recording_next(session);
   session_end_transaction(session);
 }
 

@@ -18,6 +18,8 @@
 
 #define INPUT_BYTES 4096
 #define DRAIN_MS 2000
+/* Pieces from this size on are written as they stand, not gathered. */
+#define LARGE_BYTES 2048
 
 static void
 start_log(struct pipeline const *pipeline, struct log *log, char const *event)
@@ -116,24 +118,22 @@ read_tail(struct pipeline *pipeline)
 }
 
 /* Wait until the head takes bytes (if writing) or the tail has some, and read
- * these. Breaks the pipeline at the deadline. */
+ * these. Breaks the pipeline at the deadline, which the first wait sets: 0
+ * before. */
 static void
-wait_both(struct pipeline *pipeline, bool writing, int64_t deadline)
+wait_both(struct pipeline *pipeline, bool writing, int64_t *deadline)
 {
   struct pollfd ends[2] = {{pipeline->tail, POLLIN, 0},
                            {writing ? pipeline->head : -1, POLLOUT, 0}};
-  int64_t left = deadline - clock_ms();
+  int64_t now = clock_ms();
+  if (!*deadline)
+    *deadline = now + (int64_t)pipeline->config->pipeline_s * 1000;
+  int64_t left = *deadline - now;
   int r = left > 0 ? poll(ends, 2, (int)left) : 0;
   if (r == 0)
     pipeline_break(pipeline, "no answer in time");
   else if (r > 0 && ends[0].revents)
     read_tail(pipeline);
-}
-
-static int64_t
-deadline_of(struct pipeline const *pipeline)
-{
-  return clock_ms() + (int64_t)pipeline->config->pipeline_s * 1000;
 }
 
 /* Write what was gathered, then n bytes. */
@@ -144,7 +144,7 @@ write_head(struct pipeline *pipeline, char const *bytes, size_t n)
                            {(char *)bytes, n}};
   struct iovec *part = parts;
   struct iovec *end = parts + 2;
-  int64_t deadline = deadline_of(pipeline);
+  int64_t deadline = 0;
   pipeline->output_used = 0;
   for (;;) {
     while (part < end && !part->iov_len)
@@ -155,7 +155,7 @@ write_head(struct pipeline *pipeline, char const *bytes, size_t n)
     if (r >= 0)
       siovec_seek(part, (unsigned int)(end - part), (size_t)r);
     else if (errno == EAGAIN)
-      wait_both(pipeline, true, deadline);
+      wait_both(pipeline, true, &deadline);
     else if (errno == EPIPE)
       pipeline_break(pipeline, "a stage ended");
     else
@@ -175,12 +175,27 @@ pipeline_put(struct pipeline *pipeline, char const *bytes, size_t n)
 {
   if (pipeline->broken || !pipeline->running)
     return;
-  if (n > sizeof pipeline->output - pipeline->output_used) {
+  if (n >= LARGE_BYTES) {
     write_head(pipeline, bytes, n);
     return;
   }
-  memcpy(pipeline->output + pipeline->output_used, bytes, n);
-  pipeline->output_used += n;
+  memcpy(pipeline_room(pipeline, n), bytes, n);
+  pipeline_add(pipeline, n);
+}
+
+char *
+pipeline_room(struct pipeline *pipeline, size_t n)
+{
+  if (n > sizeof pipeline->output - pipeline->output_used)
+    write_head(pipeline, NULL, 0);
+  return pipeline->output + pipeline->output_used;
+}
+
+void
+pipeline_add(struct pipeline *pipeline, size_t n)
+{
+  if (!pipeline->broken && pipeline->running)
+    pipeline->output_used += n;
 }
 
 void
@@ -200,17 +215,19 @@ struct answer const *
 pipeline_answer(struct pipeline *pipeline)
 {
   pipeline_flush(pipeline);
-  int64_t deadline = deadline_of(pipeline);
+  int64_t deadline = 0;
   while (!pipeline->answered) {
     if (pipeline->broken || !pipeline->running)
       pipeline_resolve_trouble(pipeline);
     else
-      wait_both(pipeline, false, deadline);
+      wait_both(pipeline, false, &deadline);
   }
   struct answer *answer = pipeline_at(pipeline, 0);
   pipeline->first = (pipeline->first + 1) % PIPELINE_EXPECTED_MAX;
   pipeline->answered--;
   pipeline->expected--;
+  if (!pipeline->expected)
+    pipeline->first = 0; /* the same memory again */
   return answer;
 }
 

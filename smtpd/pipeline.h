@@ -16,13 +16,14 @@
 #include <sys/types.h>
 
 #include "lib/answers.h"
+#include "lib/command.h"
 #include "smtpd/config.h"
 #include "smtpd/lease.h"
 
 #define PIPELINE_EXPECTED_MAX 32 /* commands not yet answered */
 #define PIPELINE_ANSWER_MAX 480  /* bytes; more is cut */
 #define PIPELINE_ID_MAX 127
-#define PIPELINE_OUTPUT_BYTES 8192
+#define PIPELINE_OUTPUT_BYTES (2 * COMMAND_LINE_MAX)
 
 enum expected {
   EXPECT_MAIL,
@@ -39,10 +40,6 @@ struct answer {
 };
 
 struct pipeline {
-  char output[PIPELINE_OUTPUT_BYTES];
-  struct answer ring[PIPELINE_EXPECTED_MAX]; /* first answered ones, then those
-                                                still expected */
-  struct answers answers;
   pid_t pids[CONFIG_STAGES_MAX];
   char queued[PIPELINE_ID_MAX + 1]; /* XNOTE queued= of this transaction */
   struct config const *config;
@@ -55,6 +52,11 @@ struct pipeline {
   int head, tail;
   size_t output_used;
   size_t first, answered, expected; /* in the ring */
+  /* Last, as they are used from their beginnings: few pages are touched. */
+  char output[PIPELINE_OUTPUT_BYTES];
+  struct answers answers;
+  struct answer ring[PIPELINE_EXPECTED_MAX]; /* first answered ones, then those
+                                                still expected */
 };
 
 /* Start the stages, or borrow some; a pipeline of zeroes runs nothing. session:
@@ -64,6 +66,11 @@ int pipeline_start(struct pipeline *pipeline, struct config const *config,
 
 /* Hand over bytes; what is small is gathered until pipeline_flush(). */
 void pipeline_put(struct pipeline *pipeline, char const *bytes, size_t n);
+
+/* The same in place: where n bytes, at most COMMAND_LINE_MAX, can be put; then
+ * how many were. */
+char *pipeline_room(struct pipeline *pipeline, size_t n);
+void pipeline_add(struct pipeline *pipeline, size_t n);
 
 /* A command was put whose answer is to be taken with pipeline_answer(). */
 void pipeline_expect(struct pipeline *pipeline, enum expected expected);

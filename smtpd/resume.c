@@ -52,7 +52,6 @@ static int
 ready_pipeline(struct session *session)
 {
   struct pipeline *pipeline = &session->pipeline;
-  char line[CLIENT_LINE_MAX];
   if (pipeline->running && pipeline->broken)
     pipeline_end(pipeline);
   if (!pipeline->running) {
@@ -65,7 +64,8 @@ ready_pipeline(struct session *session)
   }
   if (session->said_client)
     return 1;
-  pipeline_put(pipeline, line, client_format(&session->client, line));
+  char *line = pipeline_room(pipeline, CLIENT_LINE_MAX);
+  pipeline_add(pipeline, client_format(&session->client, line));
   pipeline_put(pipeline, "XNOTE session=", 14);
   pipeline_put(pipeline, session->id, strlen(session->id));
   pipeline_put(pipeline, "\n", 1);

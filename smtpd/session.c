@@ -198,6 +198,7 @@ do_command(struct session *session, char const *line, size_t n)
     authbait_line(session, line, n);
     return;
   }
+  recording_command(session, line, n);
   session_set_context(session, line, n);
   session->argument = argument;
   session->argument_bytes = argument_bytes;
@@ -286,6 +287,7 @@ serve(struct session *session)
       do_command(session, line, n);
       break;
     case WIRE_LINE_TOO_LONG:
+      recording_long_line(session, line, n);
       session_say_junk(session, "500 5.5.2 Line too long");
       break;
     case WIRE_LINE_TLS:
@@ -318,6 +320,7 @@ log_end(struct session const *session)
   log_number(&log, "commands", session->commands);
   log_number(&log, "bytes", session->wire.bytes_read);
   log_seconds(&log, "seconds", (uint64_t)(clock_ms() - session->started_ms));
+  recording_log(session, &log, true);
   session_log_names(session, &log);
   log_write(&log);
 }
@@ -349,11 +352,13 @@ session_run(struct session *session)
   session->started_ms = clock_ms();
   ucspi_client(&session->client);
   facts_of_environment(&session->facts);
+  recording_begin(session);
   starttls_begin(session);
   session_greet(session);
   serve(session);
   wire_close(&session->wire, strcmp(session->why, "quit") != 0 ||
                                  wire_has_input(&session->wire));
+  recording_end(session);
   log_end(session);
   if (session->pipeline.leased)
     session_reset(session);

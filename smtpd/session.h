@@ -23,6 +23,7 @@
 #include "smtpd/authbait.h"
 #include "smtpd/config.h"
 #include "smtpd/dot.h"
+#include "smtpd/recording.h"
 #include "smtpd/facts.h"
 #include "smtpd/pipeline.h"
 #include "smtpd/wire.h"
@@ -90,6 +91,7 @@ struct session {
   struct body body;
   struct facts facts;
   struct authbait auth;
+  struct recording recording;
 };
 
 /* Serve the client on descriptors 0 and 1 to the end. session: zeroes but for

@@ -202,9 +202,15 @@ has_enhanced(char const *text, char class)
 void
 smtp_enhance(char const *answer, char *out, size_t size)
 {
-  char const *text = answer[3] == ' ' ? answer + 4 : answer + 3;
-  if (answer[0] == '3' || has_enhanced(text, answer[0]))
-    snprintf(out, size, "%s", answer);
-  else
-    snprintf(out, size, "%.3s %c.0.0 %s", answer, answer[0], text);
+  struct text text = {out, 0, size - 1, false};
+  char class[] = " 0.0.0 ";
+  char const *rest = answer[3] == ' ' ? answer + 4 : answer + 3;
+  class[1] = answer[0];
+  if (answer[0] != '3' && !has_enhanced(rest, answer[0])) {
+    append(&text, answer, 3);
+    append(&text, class, strlen(class));
+    answer = rest;
+  }
+  append(&text, answer, strnlen(answer, text.size - text.used));
+  out[text.used] = 0;
 }

@@ -13,6 +13,8 @@ void
 starttls_begin(struct session *session)
 {
   session->tls = getenv("XNOTE_tls.version") != NULL;
+  if (session->tls)
+    transcript_tls(session->wire.transcript);
   starttls_protocol(session, false);
 }
 
@@ -69,6 +71,7 @@ start_again(struct session *session, char *text)
   struct log log;
   char *key, *value;
   session->tls = true;
+  transcript_tls(session->wire.transcript);
   session->client.helo[0] = 0;
   starttls_protocol(session, false);
   session_log(session, &log, "tls");

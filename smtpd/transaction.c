@@ -17,14 +17,26 @@ address_mode(struct session const *session)
   return session->config.strict ? ADDRESS_STRICT : ADDRESS_LAX;
 }
 
-/* Put a MAIL or RCPT into the pipeline, its answer to be taken later. */
-static void
-send_line(struct session *session, enum expected expected, char const *line,
-          size_t n)
+/* Make the line of a MAIL or RCPT where the pipeline will find it, and keep a
+ * copy. Returns its length. */
+static size_t
+make_line(struct session *session, char const *verb,
+          struct envelope_command const *command)
 {
-  if (pipeline_pending(&session->pipeline) == PIPELINE_EXPECTED_MAX)
+  struct pipeline *pipeline = &session->pipeline;
+  if (pipeline_pending(pipeline) == PIPELINE_EXPECTED_MAX)
     session_settle(session);
-  pipeline_put(&session->pipeline, line, n);
+  char *line = pipeline_room(pipeline, COMMAND_LINE_MAX);
+  size_t n = smtp_format(verb, command, line, COMMAND_LINE_MAX);
+  replay_add(&session->replay, line, n);
+  return n;
+}
+
+/* Send it, its answer to be taken later. */
+static void
+send_line(struct session *session, enum expected expected, size_t n)
+{
+  pipeline_add(&session->pipeline, n);
   pipeline_expect(&session->pipeline, expected);
 }
 
@@ -63,23 +75,22 @@ wrong_path(char const *argument, size_t n, enum verb verb)
 static void
 start_transaction(struct session *session, struct envelope_command const *mail)
 {
-  char line[COMMAND_LINE_MAX];
-  size_t n = smtp_format("MAIL FROM", mail, line, sizeof line);
   memcpy(session->from, mail->address.text, mail->address.length + 1);
   session->mail_ms = clock_ms();
   session->seen_mail = true;
   session->junk = 0;
   session->body.passed = false;
   session->pipeline.queued[0] = 0;
+  recording_mail(session);
   replay_start(&session->replay);
-  replay_add(&session->replay, line, n);
+  size_t n = make_line(session, "MAIL FROM", mail);
   session->replay.decided = n;
   if (session->pipeline.blind) {
     session_say(session, "250 2.1.0 Ok");
     return;
   }
   session->said_envelope = true;
-  send_line(session, EXPECT_MAIL, line, n);
+  send_line(session, EXPECT_MAIL, n);
 }
 
 void
@@ -114,7 +125,6 @@ void
 transaction_rcpt(struct session *session, char const *argument, size_t n)
 {
   struct envelope_command rcpt;
-  char line[COMMAND_LINE_MAX];
   size_t most = session->config.recipients_max;
   if (!session->seen_mail || session->in_bdat) {
     session_say_junk(session, session->in_bdat
@@ -138,9 +148,8 @@ transaction_rcpt(struct session *session, char const *argument, size_t n)
     session_say(session, trouble);
     return;
   }
-  n = smtp_format("RCPT TO", &rcpt, line, sizeof line);
-  replay_add(&session->replay, line, n);
+  n = make_line(session, "RCPT TO", &rcpt);
   session->undecided++;
   session->junk = 0;
-  send_line(session, EXPECT_RCPT, line, n);
+  send_line(session, EXPECT_RCPT, n);
 }

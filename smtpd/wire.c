@@ -39,6 +39,7 @@ wire_init(struct wire *wire, int in, int out, int64_t session_ms)
   wire->status = WIRE_OPEN;
   wire->expires_ms = clock_ms() + session_ms;
   wire->bytes_read = 0;
+  wire->transcript = NULL;
   wire->begin = wire->end = 0;
   wire->output_used = 0;
   sig_block(SIGTERM);
@@ -63,16 +64,18 @@ is_terminated(void)
          (sigpending(&waiting) == 0 && sigismember(&waiting, SIGTERM) == 1);
 }
 
-/* Wait until one of two descriptors is ready, at most until deadline. 1 or 0.
- */
+/* Wait until one of two descriptors is ready, at most until *deadline, which
+ * the first wait sets if it is 0. 1 or 0. */
 static int
-wait_for(struct wire *wire, struct pollfd *fds, int64_t deadline, bool command)
+wait_for(struct wire *wire, struct pollfd *fds, int64_t *deadline, bool command)
 {
   sigset_t open_signals;
   sigemptyset(&open_signals);
   while (wire->status == WIRE_OPEN) {
     int64_t now = clock_ms();
-    int64_t until = deadline < wire->expires_ms ? deadline : wire->expires_ms;
+    if (!*deadline)
+      *deadline = now + wire->idle_ms;
+    int64_t until = *deadline < wire->expires_ms ? *deadline : wire->expires_ms;
     if (command && is_terminated())
       return failed(wire, WIRE_TERMINATED);
     if (now >= wire->expires_ms)
@@ -94,7 +97,7 @@ int
 wire_flush(struct wire *wire)
 {
   size_t sent = 0;
-  int64_t deadline = wire->output_used ? clock_ms() + wire->idle_ms : 0;
+  int64_t deadline = 0;
   while (sent < wire->output_used && wire->status == WIRE_OPEN) {
     char const *bytes = wire->output + sent;
     size_t n = wire->output_used - sent;
@@ -102,12 +105,12 @@ wire_flush(struct wire *wire)
     int more = wire->closing ? MSG_MORE : 0;
     ssize_t r = send(wire->out, bytes, n, MSG_DONTWAIT | MSG_NOSIGNAL | more);
     struct pollfd fds[2] = {{wire->out, POLLOUT, 0}, {-1, 0, 0}};
-    if (r < 0 && errno == ENOTSOCK && wait_for(wire, fds, deadline, false))
+    if (r < 0 && errno == ENOTSOCK && wait_for(wire, fds, &deadline, false))
       r = fd_write(wire->out, bytes, n);
     if (r >= 0)
       sent += (size_t)r;
     else if (errno == EAGAIN)
-      wait_for(wire, fds, deadline, false);
+      wait_for(wire, fds, &deadline, false);
     else if (errno != EINTR)
       failed(wire, WIRE_ERROR);
   }
@@ -117,7 +120,7 @@ wire_flush(struct wire *wire)
 
 /* Wait for input or the alarm. 1 or 0. */
 static int
-wait_input(struct wire *wire, int64_t deadline, bool command)
+wait_input(struct wire *wire, int64_t *deadline, bool command)
 {
   struct pollfd fds[2] = {{wire->in, POLLIN, 0}, {wire->alarm, POLLIN, 0}};
   if (wire->ready)
@@ -133,7 +136,7 @@ wait_input(struct wire *wire, int64_t deadline, bool command)
 
 /* Read once more, what was said sent before. 1 or 0. */
 static int
-fill(struct wire *wire, int64_t deadline, bool command)
+fill(struct wire *wire, int64_t *deadline, bool command)
 {
   wire->alarmed = false;
   if (!wire_flush(wire))
@@ -154,6 +157,7 @@ fill(struct wire *wire, int64_t deadline, bool command)
     return failed(wire, r ? WIRE_ERROR : WIRE_EOF);
   wire->end += (size_t)r;
   wire->bytes_read += (uint64_t)r;
+  transcript_packet(wire->transcript, (size_t)r);
   return 1;
 }
 
@@ -164,10 +168,18 @@ wire_has_line(struct wire const *wire)
          NULL;
 }
 
+/* Take what is a command line, or some of one. */
+static void
+take_line(struct wire *wire, size_t n)
+{
+  transcript_command(wire->transcript, wire->input + wire->begin, n);
+  wire->begin += n;
+}
+
 enum wire_line
 wire_line(struct wire *wire, char **line, size_t *n)
 {
-  int64_t deadline = clock_ms() + wire->idle_ms;
+  int64_t deadline = 0;
   bool too_long = false;
   for (;;) {
     char *from = wire->input + wire->begin;
@@ -181,14 +193,14 @@ wire_line(struct wire *wire, char **line, size_t *n)
     if (length > wire->line_max)
       too_long = true;
     if (lf) {
-      wire_take(wire, length);
+      take_line(wire, length);
       *line = from;
       *n = length - 1 - (length > 1 && from[length - 2] == '\r');
       return too_long ? WIRE_LINE_TOO_LONG : WIRE_LINE;
     }
     if (too_long)
-      wire_take(wire, have);
-    if (!fill(wire, deadline, true))
+      take_line(wire, have);
+    if (!fill(wire, &deadline, true))
       return wire->alarmed ? WIRE_LINE_ALARM : WIRE_LINE_FAILED;
   }
 }
@@ -213,8 +225,8 @@ wire_has_input(struct wire const *wire)
 size_t
 wire_piece(struct wire *wire, char const **bytes)
 {
-  int64_t deadline = clock_ms() + wire->idle_ms;
-  if (wire->begin == wire->end && !fill(wire, deadline, false))
+  int64_t deadline = 0;
+  if (wire->begin == wire->end && !fill(wire, &deadline, false))
     return 0;
   *bytes = wire->input + wire->begin;
   return wire->end - wire->begin;
@@ -223,6 +235,7 @@ wire_piece(struct wire *wire, char const **bytes)
 void
 wire_take(struct wire *wire, size_t n)
 {
+  transcript_body(wire->transcript, wire->input + wire->begin, n);
   wire->begin += n;
 }
 
@@ -236,7 +249,9 @@ wire_purge(struct wire *wire, char const **bytes)
   if (r > 0) {
     n += (size_t)r;
     wire->bytes_read += (uint64_t)r;
+    transcript_packet(wire->transcript, (size_t)r);
   }
+  transcript_drop(wire->transcript, *bytes, n);
   wire->begin = wire->end = 0;
   wire->ready = false;
   return n;
@@ -248,6 +263,7 @@ wire_say(struct wire *wire, char const *text)
   size_t n = strlen(text);
   if (n > WIRE_REPLY_MAX - 2)
     n = WIRE_REPLY_MAX - 2;
+  transcript_reply(wire->transcript, text, n);
   if (n + 2 > sizeof wire->output - wire->output_used)
     wire_flush(wire);
   memcpy(wire->output + wire->output_used, text, n);
@@ -262,6 +278,8 @@ wire_close(struct wire *wire, bool linger)
 {
   int64_t deadline = clock_ms() + LINGER_MS;
   size_t dropped = 0;
+  transcript_rest(wire->transcript, wire->input + wire->begin,
+                  wire->end - wire->begin);
   if (wire->status == WIRE_EOF || wire->status == WIRE_ERROR)
     wire->output_used = 0;
   else
@@ -273,7 +291,7 @@ wire_close(struct wire *wire, bool linger)
     wire->idle_ms = LINGER_MS;
   if (wire_flush(wire) && linger && shutdown(wire->out, SHUT_WR) == 0) {
     struct pollfd fds[2] = {{wire->in, POLLIN, 0}, {-1, 0, 0}};
-    while (dropped < LINGER_BYTES && wait_for(wire, fds, deadline, false)) {
+    while (dropped < LINGER_BYTES && wait_for(wire, fds, &deadline, false)) {
       ssize_t r = fd_read(wire->in, wire->input, sizeof wire->input);
       if (r <= 0)
         break;

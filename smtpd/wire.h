@@ -13,6 +13,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "smtpd/transcript.h"
+
 #define WIRE_INPUT_BYTES 65536
 #define WIRE_OUTPUT_BYTES 4096 /* a pipe takes as much in one piece */
 #define WIRE_REPLY_MAX 512     /* RFC 5321 section 4.5.3.1.5 */
@@ -33,11 +35,12 @@ struct wire {
   bool ready;   /* input is known to be there */
   bool closing; /* wire_close() was called */
   enum wire_status status;
-  int64_t idle_ms;     /* the longest wait for one command or piece */
-  int64_t expires_ms;  /* when the session has to be over */
-  uint64_t bytes_read; /* in all */
-  size_t line_max;     /* bytes in a command line with its end */
-  size_t begin, end;   /* of what was read and not taken yet */
+  int64_t idle_ms;               /* the longest wait for one command or piece */
+  int64_t expires_ms;            /* when the session has to be over */
+  uint64_t bytes_read;           /* in all */
+  struct transcript *transcript; /* NULL: none is kept */
+  size_t line_max;               /* bytes in a command line with its end */
+  size_t begin, end;             /* of what was read and not taken yet */
   size_t output_used;
   char output[WIRE_OUTPUT_BYTES];
   char input[WIRE_INPUT_BYTES];
@@ -55,8 +58,9 @@ enum wire_line {
   WIRE_LINE_FAILED,   /* see status */
 };
 
-/* The next command line, without its CRLF or LF; in the input buffer, valid
- * until the next call. SIGTERM ends the wait for one. */
+/* The next command line, without its CRLF or LF, which is behind it; in the
+ * input buffer, valid until the next call. Of one that is too long its end.
+ * SIGTERM ends the wait for one. */
 enum wire_line wire_line(struct wire *wire, char **line, size_t *n);
 
 /* Whether a whole line has been read already: the client has sent more. */

@@ -127,6 +127,26 @@ def test_options():
         equal(run(b"", *arguments)[0], 100, "usage: " + " ".join(arguments))
 
 
+def test_advice():
+    """Each failure says where, what was wrong, and what to do."""
+    os.mkdir("directory")
+    os.mkfifo("fifo")
+    os.symlink("x", "link")
+    with open("file", "wb"):
+        pass
+    plain = "give the path of a plain file"
+    for path, error, advice in (
+            ("directory", "Is a directory", plain),
+            ("fifo", "use what is no regular file", plain),
+            ("link", "symbolic links", plain),
+            ("file/x", "Not a directory", "remove what stands there"),
+            ("none/x", "No such file", "make the directory"),
+            ("a" * 300, "too long", "use a shorter path")):
+        _, log = answer(message(b"x"), path)
+        ok(" path=" + path[:200] in log and error in log and
+           'advice="' + advice in log, "advice: " + error)
+
+
 def test_neighbours():
     for old, wanted in ((b"From a b\n\nx", b"From a b\n\nx\n\nFrom "),
                         (b"From a b\n\nx\n", b"From a b\n\nx\n\nFrom "),
@@ -297,7 +317,8 @@ def test_room():
     equal(late, [], "SIGKILL anywhere: the next one need not wait")
 
 
-for test in (test_messages, test_names, test_options, test_neighbours,
+for test in (test_messages, test_names, test_options, test_advice,
+             test_neighbours,
              test_locks, test_writers, test_crash, test_room):
     with Top():
         test()

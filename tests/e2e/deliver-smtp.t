@@ -12,7 +12,7 @@ import threading
 
 sys.path.insert(0, "tests/e2e/lib")
 from dirqueue import (BUILD, DEADLINE_S, Sink, Top, answers, done,  # noqa: E402
-                      equal, message, ok, skip, wait_for)
+                      enqueue, equal, message, ok, skip, wait_for)
 
 PROGRAM = BUILD + "/deliver-smtp"
 POSTFIX = os.path.realpath(os.path.join(BUILD, "postfix"))
@@ -141,7 +141,7 @@ def test_forward():
             b"BDAT 3 LAST\nabc")
     equal(run(data, "-n", "ham", server.target)[1],
           b"MAIL FROM:<>\n250 2.0.0 ok\nRCPT TO:<c@d>\nBDAT 3\n"
-          b"abcXNOTE queued=250+202.0.0+20Ok:+20queued+20as+207F\n"
+          b"abcXNOTE delivered=a@b\nXNOTE queued=250+202.0.0+20Ok:+20queued+20as+207F\n"
           b"BDAT 0 LAST\n", "-n: the others pass on")
 
 
@@ -200,8 +200,8 @@ def test_refusals():
     last, log = answer(envelope(b"no@d", b"c@d", b"later@d"), server)
     equal(last, ["550 5.1.1 no such user", "250 2.0.0 ok", "450 4.2.0 later",
                  "250 2.0.0 Ok: queued as 7F"], "RCPT: each its own answer")
-    ok('the next server refused target=%s at=RCPT reply="550 5.1.1' %
-       server.target in log, "logged")
+    ok('the next server refused target=%s at=RCPT '
+       'recipient=no@d reply="550 5.1.1' % server.target in log, "logged")
     last, _ = answer(envelope(b"no@d"), server)
     equal(last[1], "554 5.5.1 no valid recipients", "RCPT: all refused")
     for at, reply, wanted in (
@@ -282,13 +282,39 @@ def test_lmtp():
             (("550 5.0.0 a", "250 2.0.0 b"), "250 2.0.0 b"),
             (("550 5.0.0 a", "552 5.0.0 b"), "550 5.0.0 a")):
         server.say("END", "\r\n".join(replies))
-        last, _ = answer(envelope(b"c@d", b"e@f"), server, "-l")
-        equal(last[-1], wanted, "LMTP: " + ", ".join(replies))
+        _, out, log = run(envelope(b"c@d", b"e@f"), "-l", server.target)
+        equal(answers(out)[-1][-1].decode(), wanted, "LMTP: " + ", ".join(replies))
+        kinds = {"2": "delivered", "5": "refused"}
+        notes = ["XNOTE %s=%s" % (kinds[reply[0]], name) for reply, name in
+                 zip(replies, ("c@d", "e@f")) if reply[0] in kinds]
+        equal(re.findall("XNOTE (?:delivered|refused)=.*", out.decode()),
+              notes if replies[0][0] != replies[1][0] else [],
+              "... what it says of each")
+    ok('at=end recipient=e@f reply="552 5.0.0 b"' in log, "whom, in the log")
     ok("LHLO trap.example" in server.seen, "LHLO")
     server.say("RCPT TO:<no", "550 5.1.1 no")
     server.say("END", "250 2.0.0 one")
     last, _ = answer(envelope(b"no@d", b"e@f"), server, "-l")
     equal(last[-1], "250 2.0.0 one", "a reply for each that was accepted")
+    server.close()
+
+
+def test_lmtp_worker():
+    """From a queue: each recipient gets it once, or hears why not."""
+    server = Server(os.path.abspath("socket.worker"))
+    server.say("END", "250 a\r\n451 b\r\n550 c\r\n250 d", "250 b")
+    enqueue("q", b"x\n", {"rcpt_to": "a@x\tb@x\tc@x\td@x"})
+    with open("dq-run.log", "wb") as log:
+        worker = subprocess.Popen([BUILD + "/dq-run", "-b", "1", "q", PROGRAM,
+                                   "-l", "-h", "me", server.target],
+                                  stderr=log)
+    wait_for(lambda: b"finished job=" in slurp("dq-run.log"), "finished")
+    equal([line[9:12] for line in server.seen if line.startswith("RCPT")],
+          ["a@x", "b@x", "c@x", "d@x", "b@x"],
+          "LMTP from a queue: only who was put off is tried again")
+    ok(b"recipient refused job=" in slurp("dq-run.log"), "who was refused")
+    worker.terminate()
+    equal(worker.wait(DEADLINE_S), 0, "the worker's end")
     server.close()
 
 
@@ -369,7 +395,7 @@ def test_usage():
 
 
 for test in (test_forward, test_extensions, test_client, test_refusals,
-             test_trouble, test_idle, test_lmtp, test_aiosmtpd, test_postfix,
+             test_trouble, test_idle, test_lmtp, test_lmtp_worker, test_aiosmtpd, test_postfix,
              test_usage):
     with Top():
         test()

@@ -91,6 +91,10 @@ def test_caps():
     d.equal(left(), set(names[11:]), "-b: one byte less")
     run("-a", "985", "-c", "4", "-b", "70", "q")
     d.equal(left(), set(names[16:]), "all together")
+    for option in ("-a", "-b", "-c"):
+        put(100, b"0123456789")
+        d.equal((run(option, "0", "q")[0], left()), (0, set()),
+                option + " 0: none is left")
 
 
 def test_locks():
@@ -216,7 +220,7 @@ def test_beside_workers():
 
 
 def test_usage():
-    for arguments in ((), ("q",), ("-c", "0", "q"), ("-a", "x", "q"),
+    for arguments in ((), ("q",), ("-c", "", "q"), ("-a", "x", "q"),
                       ("-b", "1", "q", "q"), ("-x", "-c", "1", "q"),
                       ("-c", "1", "-w", "0", "q")):
         code, out, err = run(*arguments)

@@ -82,10 +82,7 @@ def test_clean():
         name = d.enqueue("q", b"x" * i)
         age("data/%s/%s/%s" % (name[-2], name[-1], name[:-2]), 50 * HOUR)
     put("active/" + name, ("%s\n%d\n" % (HOST, os.getpid())).encode(), 5000)
-    put("queue/foo")
     put("note", b"x", 99 * HOUR)
-    os.makedirs("q/queue/9dir")
-    os.symlink("/etc/passwd", "q/queue/10.x")
     d.equal(check((), "a queue that is well"), set(), "all of it stays")
 
 
@@ -134,16 +131,15 @@ def test_locks():
         put("active/" + job, text, age_s)
     put("active/50.none", gone, HOUR + 60)
     put("active/50.soon", gone, HOUR - 60)
-    put("active/50.fanned", gone, HOUR + 60)
-    put("queue/a/50.fanned", b"")
+    fanned = d.enqueue("q", b"x", place="a")
+    put("active/" + fanned, gone, 900)
     put("active/foo", gone, 99 * HOUR)
     wanted = {("stale-lock", "active/" + jobs[0]),
               ("empty-lock", "active/" + jobs[3]),
               ("empty-lock", "active/" + jobs[5]),
               ("orphan-lock", "active/50.none"),
-              ("stale-lock", "active/50.fanned")}
-    d.equal(check(wanted, "locks", 4), {path for _, path in wanted
-                                        if "fanned" not in path},
+              ("stale-lock", "active/" + fanned)}
+    d.equal(check(wanted, "locks", 5), {path for _, path in wanted},
             "locks: what goes")
     d.equal(len([f for f in d.files("q") if f.startswith("tmp/")]), 0,
             "no lock of its own stays")
@@ -178,6 +174,52 @@ def test_jobs():
             "the size is right now")
     with open("/etc/passwd", "rb") as file:
         d.ok(file.read(), "what is elsewhere is left alone")
+
+
+def test_odd():
+    """What no program takes, and no program said."""
+    name = d.enqueue("q", b"x")
+    os.symlink(name, "q/queue/50.link")
+    os.symlink("/", "q/data/z")
+    os.mkfifo("q/queue/50.fifo")
+    os.makedirs("q/queue/50.dir")
+    os.makedirs("q/queue/f/50.deep")
+    put("queue/foo")
+    put("queue/.nfs1")
+    put("queue/" + "5" * 216)
+    put("data/a/file")
+    os.makedirs("q/data/long/b")
+    leaf = os.path.dirname(data_of(name))
+    os.mkdir("q/" + leaf + "/dir")
+    os.symlink("/etc/passwd", "q/" + leaf + "/link")
+    odd = {"queue/50.link", "data/z", "queue/50.fifo", "queue/50.dir",
+           "queue/f/50.deep", "queue/foo", "queue/" + "5" * 216,
+           "data/a/file", "data/long", leaf + "/dir", leaf + "/link"}
+    d.equal(check({("odd-entry", path) for path in odd}, "odd entries", 0),
+            set(), "nothing is repaired")
+
+
+def test_read_only():
+    """To look, nothing need be written."""
+    name = d.enqueue("q", b"short", QDSB=9)
+    shell = ("mount --bind q q && mount -o remount,ro,bind q && "
+             'exec "$0" "$@"')
+    unshare = ["unshare", "-rm", "sh", "-c", shell, PROGRAM]
+    try:
+        result = subprocess.run([*unshare, "q"], capture_output=True,
+                                check=False, timeout=d.DEADLINE_S)
+    except FileNotFoundError:
+        d.skip("a read-only file system", "no unshare")
+        return
+    if b"mount" in result.stderr or b"unshare" in result.stderr:
+        d.skip("a read-only file system", "no mount")
+        return
+    d.equal((result.returncode, b"queue/" + name.encode() in result.stdout,
+             result.stderr), (1, True, b""), "a read-only file system")
+    result = subprocess.run([*unshare, "-y", "q"], capture_output=True,
+                            check=False, timeout=d.DEADLINE_S)
+    d.ok(result.returncode == 111 and b"Read-only" in result.stderr,
+         "... of which -y says so")
 
 
 def data_of(name):
@@ -217,8 +259,11 @@ def test_data():
     with open("other/l/m/victim", "wb"):
         os.utime("other/l/m/victim", (1, 1))
     os.symlink(os.path.abspath("other/l"), "q/data/l")
-    d.equal(check({("orphan-data", path) for path in orphans}, "data"),
-            set(orphans), "data: what goes")
+    wanted = {("orphan-data", path) for path in orphans}
+    wanted |= {("odd-entry", "data/" + path)
+               for path in ("l", "long", "x/y/dir")}
+    d.equal(check(wanted, "data", len(orphans)), set(orphans),
+            "data: what goes")
     d.ok(os.path.exists("other/l/m/victim") and os.path.isdir("q/data/x/y/dir"),
          "a link is not followed, a directory stays")
 
@@ -261,8 +306,8 @@ def test_usage():
     d.equal(run("none")[0], 111, "no such queue")
 
 
-for test in (test_clean, test_tmp, test_locks, test_jobs, test_data,
-             test_unreadable, test_usage):
+for test in (test_clean, test_tmp, test_locks, test_jobs, test_odd,
+             test_read_only, test_data, test_unreadable, test_usage):
     with d.Top():
         test()
 d.done()

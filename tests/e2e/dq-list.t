@@ -116,6 +116,19 @@ def test_damaged_data():
        "with the reason")
 
 
+def test_tries():
+    """Why a job was put aside, without JSON."""
+    put("001795218400.50.3", directory="deferred",
+        meta=b"dq.tries: 2\ndq.last: 451 later\x1b\n")
+    put("50.4", directory="failed",
+        meta=b"dq.tries: 20\ndq.last: 451 x\ndq.failed: too many tries: 451 x\n")
+    equal(run("--state", "deferred")[1].split(b" on vm\n")[1],
+          b"  Tries: 2\n  Last answer: 451 later\\x1b\n"
+          b"  Next try: Fri Nov 20 23:46:40 2026\n\n", "deferred: when, why")
+    equal(run("--state", "failed")[1].split(b" on vm\n")[1],
+          b"  Tries: 20\n  Failed: too many tries: 451 x\n\n", "failed: why")
+
+
 def test_json():
     put("50.1", meta=b'k: "v\\"\nbad: \xff\x00\x01\nk2: one\nk2: two\n')
     put("50.2", b"")
@@ -165,7 +178,7 @@ def test_usage():
     equal(os.listdir("q"), [], "it stays empty")
 
 
-for test in (test_text, test_damaged, test_damaged_data, test_json,
+for test in (test_text, test_damaged, test_damaged_data, test_tries, test_json,
              test_filters, test_many, test_usage):
     with Top():
         test()

@@ -2,6 +2,7 @@
 """dq-run(8): what becomes of jobs, and whose they are."""
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -63,6 +64,12 @@ def is_empty(queue):
     """No file but those of a worker that runs."""
     return not [file for file in d.files(queue)
                 if not file.startswith("tmp/lock")]
+
+
+def output(program, *arguments):
+    return subprocess.run([d.BUILD + "/" + program, *arguments],
+                          stdout=subprocess.PIPE, check=False,
+                          timeout=d.DEADLINE_S).stdout.decode()
 
 
 def dead_pid():
@@ -170,10 +177,64 @@ def test_answers():
              "a pipeline that failed: " + reason)
     partly = [d.control_of("q/failed/" + name)
               for name in names("q", "failed")]
-    d.ok("450@y\t550@y" in [job.get("rcpt_to") for job in partly],
-         "recipients that are done are not tried again")
+    d.ok("550@y\t450@y" in [job.get("rcpt_to") for job in partly],
+         "failed for those that are not done, with -r the refused ones too")
     d.equal(recorded().count("two"), 1, "nor do they get it again")
     d.ok("good" in recorded(), "and other jobs go on")
+
+
+def test_recipients():
+    """Each recipient of a job is tried for as long as it is of use."""
+    d.enqueue("q", b"late 2 r\n", {"rcpt_to": "x@y\t550@y"})
+    worker = Worker("q", "-b", "1")
+    d.wait_for(lambda: is_empty("q"), "done")
+    worker.end()
+    d.equal(recorded("record.seen").count("RCPT TO:<550@y>"), 1,
+            "a refused recipient is not asked for again")
+    d.ok("recipient refused job=" in worker.log() and
+         "recipient=550@y" in worker.log(), "the log has it")
+    d.ok("finished job=" in worker.log(), "the others' try goes on")
+    d.enqueue("q", b"late 2 s\n", {"rcpt_to": "x@y\t550@z"})
+    worker = Worker("q", "-b", "1", "-r", "no")
+    d.wait_for(lambda: names("q", "no"), "moved")
+    worker.end()
+    d.equal(recorded("record.seen").count("RCPT TO:<550@z>"), 1,
+            "-r: nor then")
+    d.equal(d.control_of("q/no/" + names("q", "no")[0])["rcpt_to"], "550@z",
+            "-r: moved for the refused one alone")
+
+
+def test_fan_out():
+    """Control files in queue/0 to queue/f."""
+    order = []
+    for i, place in enumerate(("", "e", "0", "", "9")):
+        d.enqueue("q", b"fan %d\n" % i, priority=90 - i, place=place)
+        order.insert(0, "fan %d" % i)
+    d.equal(output("dq-list", "--dir", "q", "--count"),
+            "Jobs: active: 0  queued: 5\n", "dq-list counts them")
+    d.equal(len(re.findall("q/queue/[e09]/", output(
+        "dq-list", "--dir", "q", "--null"))), 3, "... and has their paths")
+    d.ok(re.search("waiting=5 ", output("dq-stat", "q")), "dq-stat too")
+    d.equal(output("dq-fsck", "q"),
+            "findings=0 fixed=0 left=0\n", "dq-fsck finds no fault")
+    d.equal(output("dq-expire", "-n", "-c", "3", "q").count("would expire"), 2,
+            "dq-expire would expire them")
+    worker = Worker("q", "-o", "-b", "1", "-i", "600")
+    d.wait_for(lambda: is_empty("q"), "empty")
+    d.equal(recorded(), order, "dq-run: in order")
+    for place in "c9":
+        d.enqueue("q", b"late 2 %s\n" % place.encode(), place=place)
+    d.wait_for(lambda: len(recorded()) == 7, "wakes up by inotify")
+    d.wait_for(lambda: is_empty("q"), "empty")
+    worker.end()
+    d.equal(d.files("q"), [], "no file is left")
+    d.enqueue("q", b"deque\n", place="d")
+    d.equal(output("dq-deque", "--dir", "q", "cat"), "deque\nfinished\n",
+            "dq-deque")
+    d.equal(d.files("q"), [], "finishes it")
+    name = d.enqueue("q", b"x", QDSB=9, place="d")
+    output("dq-fsck", "-y", "q")
+    d.equal(names("q", "failed"), [name], "dq-fsck -y puts one aside")
 
 
 def test_dropped():

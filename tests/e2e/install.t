@@ -72,7 +72,7 @@ while read -r name value; do
 done <"$work/defaults"
 ok "every number of control/ is one of the program's" \
   sh -c 'cd run/trap/control && for file in *; do
-    case $file in pipeline | pool | rcptcheck | personas | tls) continue ;; esac
+    case $file in pipeline | pool | rcptcheck | personas | tls | evidence) continue ;; esac
     grep -q "^$file " "$1" || { echo "$file"; exit 1; }
   done' sh "$work/defaults"
 

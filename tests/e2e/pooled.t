@@ -11,7 +11,7 @@ passes() {
 }
 
 for name in smtp-transcripts smtp-body smtp-pipelining smtp-disconnect \
-  clients load corpus; do
+  clients load corpus evidence; do
   ok "$name.t passes" passes $name
 done
 

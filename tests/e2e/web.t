@@ -83,9 +83,9 @@ def set_up(port):
     for queue in ("incoming", "archive", "report", "forward", "corpus",
                   "reported", "bin"):
         os.mkdir(f"{base}/{queue}")
-    put("bin/spamassassin", "#!/bin/sh\n[ \"$1\" = --report ] || exit 100\n"
+    put("bin/razor-report", "#!/bin/sh\n[ \"$1\" = -f ] || exit 100\n"
         f"exec cat >{base}/reported/$$.$(date +%s%N)\n")
-    os.chmod(base + "/bin/spamassassin", 0o755)
+    os.chmod(base + "/bin/razor-report", 0o755)
     for worker in WORKERS:
         folder = f"service/{worker}"
         shutil.copytree("run/" + worker, f"{base}/{folder}")

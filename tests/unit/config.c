@@ -57,6 +57,8 @@ test_defaults(void)
   tap_is_number((long long)config.bytes_per_s, 16, "mindatarate");
   tap_is_number((long long)config.pipeline_s, 300, "pipelinetimeout");
   tap_ok(!config.strict, "strictaddress");
+  tap_ok(!config.evidence, "evidence");
+  tap_is_number((long long)config.evidence_max, 10485760, "evidencebytes");
   tap_ok(config.stages == 1 && !strcmp(config.stage[0][0], "stage") &&
              !config.stage[0][1],
          "the command is the only stage");
@@ -76,6 +78,7 @@ test_ranges(void)
       {"maxjunk", 1, 1000000, &config.junk_max},
       {"timeout", 1, 86400, &config.idle_s},
       {"sessiontimeout", 1, 604800, &config.session_s},
+      {"evidencebytes", 1024, UINT64_MAX / 2, &config.evidence_max},
       {"mindatarate", 0, 1000000000, &config.bytes_per_s},
       {"pipelinetimeout", 1, 86400, &config.pipeline_s},
   };

@@ -122,6 +122,64 @@ test_unordered(void)
   joblist_end(&list);
 }
 
+/* Directories of one character are read on request. */
+static void
+test_fans(void)
+{
+  static char const *const wanted[] = {"1 a/15 2 ", "3 b/35 0/4 5 ", "a/5 6 8 ",
+                                       "9 a/95 "};
+  size_t found = 0;
+  if (mkdirat(directory, "0d", 0700) || mkdirat(directory, "a", 0700) ||
+      unlinkat(directory, "0", 0) || mkdirat(directory, "0", 0700))
+    abort();
+  make("a/15");
+  make("a/5");
+  make("a/95");
+  make("a/x");
+  make("0/4");
+  make("0d/5");
+  joblist_start(&list, true);
+  list.most = 3;
+  list.fans = true;
+  for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++) {
+    joblist_load(&list, directory);
+    if (i == 0)
+      tap_ok(strchr(list.fan, 'a') && strchr(list.fan, '0') && !list.fan[2],
+             "which there are");
+    if (i == 1)
+      joblist_add(&list, "b/35");
+    tap_is_string(rest(), wanted[i], "fan-out in its place");
+  }
+  joblist_end(&list);
+  list.most = 3;
+  list.fans = true;
+  do {
+    joblist_load(&list, directory);
+    while (joblist_next(&list))
+      found++;
+  } while (list.more);
+  joblist_end(&list);
+  joblist_start(&list, false);
+  list.most = 3;
+  list.fans = true;
+  do {
+    joblist_load(&list, directory);
+    while (joblist_next(&list))
+      found++;
+  } while (list.more);
+  tap_is_number((long long)found, 22, "all of them, ordered or not");
+  joblist_end(&list);
+  unlinkat(directory, "a/15", 0);
+  unlinkat(directory, "a/5", 0);
+  unlinkat(directory, "a/95", 0);
+  unlinkat(directory, "a/x", 0);
+  unlinkat(directory, "0/4", 0);
+  unlinkat(directory, "0d/5", 0);
+  unlinkat(directory, "a", AT_REMOVEDIR);
+  unlinkat(directory, "0", AT_REMOVEDIR);
+  unlinkat(directory, "0d", AT_REMOVEDIR);
+}
+
 static void
 test_limits(void)
 {
@@ -173,6 +231,7 @@ main(void)
     abort();
   test_ordered();
   test_unordered();
+  test_fans();
   test_limits();
   test_many();
   snprintf(command, sizeof command, "rm -rf %s", top);

@@ -202,6 +202,43 @@ test_move(void)
          "and is left alone for a while");
 }
 
+/* Many damaged jobs: each is said once, whatever the others are called. */
+static void
+test_many_damaged(void)
+{
+  char path[40];
+  unsigned int again = 0;
+  for (unsigned int i = 0; i < 400; i++) {
+    snprintf(path, sizeof path, "q/queue/7.%u", i % 200);
+    if (i < 200)
+      put(path, "", 0);
+    again += jobtaker_take(&taker, job, path + 8) == JOBTAKER_DAMAGED;
+  }
+  tap_is_number(again, 200, "200 damaged jobs, each said once");
+  shell("rm q/queue/7.*");
+}
+
+/* Two jobs of one name in queue/X and queue/Y put aside. */
+static void
+test_fan_out(void)
+{
+  struct jobtaker_move const move = {.directory = "failed", .name = "8.1"};
+  shell("mkdir -p q/queue/a q/queue/b");
+  put_job(GOOD);
+  shell("cp q/queue/5 q/queue/a/8.1; mv q/queue/5 q/queue/b/8.1");
+  tap_ok(jobtaker_take(&taker, job, "a/8.1") == JOBTAKER_TAKEN, "one is taken");
+  tap_is_string(job->lock.job, "8.1", "its lock's name");
+  tap_ok(exists("q/active/8.1"), "is locked so");
+  tap_ok(jobtaker_move(&taker, job, &move) == JOBTAKER_DONE &&
+             !exists("q/queue/a/8.1"),
+         "is moved");
+  tap_ok(jobtaker_take(&taker, job, "b/8.1") == JOBTAKER_TAKEN, "the other");
+  tap_ok(jobtaker_move(&taker, job, &move) == JOBTAKER_END_FAILED &&
+             exists("q/queue/b/8.1"),
+         "does not take the one's place");
+  shell("rm -r q/queue/a q/queue/b q/failed");
+}
+
 static void
 test_replaced(void)
 {
@@ -238,6 +275,8 @@ main(void)
   test_damaged();
   test_names();
   test_move();
+  test_many_damaged();
+  test_fan_out();
   test_replaced();
   jobdata_close(&taker.data);
   jobqueue_close(&taker.queue);

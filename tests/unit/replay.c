@@ -39,7 +39,8 @@ test_text(void)
   text_is("", NOBODY "XNOTE session=50.job\n" ENVELOPE, "no metadata");
   text_is("ip: 1.2.3.4\nhost: h\nhelo: a b\nproto: ESMTP\nident: i\n"
           "mail_from: a@b\nrcpt_to: c@d\te@f\nnote: ham x!y spam\n"
-          "session: s\ntime: t\nqueued: q\nblind: 0\ndq.tries: 3\nscore: 5 +\n"
+          "session: s\ntime: t\nqueued: q\nblind: 0\ndelivered: c@d\nrefused: "
+          "e@f\ndq.tries: 3\nscore: 5 +\n"
           "Big Key: v\nk: a\xe9\n",
           "XCLIENT ADDR=1.2.3.4 NAME=h PORT=" UNKNOWN
           " HELO=a+20b PROTO=ESMTP LOGIN=i DESTADDR=" UNKNOWN
@@ -85,7 +86,8 @@ struct answers_case {
   char const *out;
   enum replay_outcome outcome;
   char const *worst;
-  char const *left;
+  char const *later;
+  char const *never;
 };
 
 static void
@@ -93,39 +95,55 @@ test_answers(void)
 {
   static struct answers_case const cases[] = {
       {"all taken", "MAIL FROM:<>\n250 a\n250 b\nXNOTE queued=q1\n250 ok\n",
-       REPLAY_DONE, "", ""},
+       REPLAY_DONE, "", "", ""},
       {"nobody answers LAST",
        "XCLIENT\nMAIL FROM:<>\n250 a\n250 b\nXNOTE queued=q1\nBDAT 2\nhi"
        "BDAT 3 LAST\n250",
-       REPLAY_DONE, "", ""},
+       REPLAY_DONE, "", "", ""},
       {"nor has it", "MAIL FROM:<>\n250 a\n250 b\nBDAT 3 LAST\n250",
-       REPLAY_DEFERRED, "451 4.3.0 no stage takes the message", "c@d\te@f"},
+       REPLAY_DEFERRED, "451 4.3.0 no stage takes the message", "c@d\te@f", ""},
       {"nobody takes one", "MAIL FROM:<>\nRCPT TO:<c@d>\n250 b\n250 ok\n",
-       REPLAY_DEFERRED, "450 4.2.0 no stage takes this recipient", "c@d"},
+       REPLAY_DEFERRED, "450 4.2.0 no stage takes this recipient", "c@d", ""},
       {"one later", "MAIL FROM:<>\n250 a\n450 x\ty\n250 ok\n", REPLAY_DEFERRED,
-       "450 x?y", "e@f"},
+       "450 x?y", "e@f", ""},
       {"one never", "MAIL FROM:<>\n550 a\n250 b\n250 ok\n", REPLAY_REFUSED,
-       "550 a", "c@d"},
+       "550 a", "", "c@d"},
       {"one later, one never", "MAIL FROM:<>\n550 a\n450 b\n554 c\n",
-       REPLAY_DEFERRED, "450 b", "c@d\te@f"},
+       REPLAY_DEFERRED, "450 b", "e@f", "c@d"},
       {"all never, LAST says 250", "MAIL FROM:<>\n550 a\n551 b\n250 c\n",
-       REPLAY_REFUSED, "550 a", "c@d\te@f"},
+       REPLAY_REFUSED, "550 a", "", "c@d\te@f"},
       {"all never, LAST says 451", "MAIL FROM:<>\n550 a\n551 b\n451 c\n",
-       REPLAY_REFUSED, "550 a", "c@d\te@f"},
+       REPLAY_REFUSED, "550 a", "", "c@d\te@f"},
       {"the message never", "MAIL FROM:<>\n250 a\n250 b\n!554 c\n",
-       REPLAY_REFUSED, "554 c", "c@d\te@f"},
+       REPLAY_REFUSED, "554 c", "", "c@d\te@f"},
       {"the message later", "MAIL FROM:<>\n250 a\n550 b\n451 c\n",
-       REPLAY_DEFERRED, "451 c", "c@d\te@f"},
+       REPLAY_DEFERRED, "451 c", "c@d", "e@f"},
       {"the sender later", "450 m\n503 a\n503 b\n503 c\n", REPLAY_DEFERRED,
-       "450 m", "c@d\te@f"},
+       "450 m", "c@d\te@f", ""},
       {"the sender never", "550 m\n450 a\n450 b\n450 c\n", REPLAY_REFUSED,
-       "550 m", "c@d\te@f"},
+       "550 m", "", "c@d\te@f"},
       {"354", "MAIL FROM:<>\n250 a\n250 b\n354 go on\n", REPLAY_DEFERRED,
-       "451 4.3.0 an answer 3xx", "c@d\te@f"},
+       "451 4.3.0 an answer 3xx", "c@d\te@f", ""},
       {"with an RSET", "MAIL FROM:<>\n250 a\n250 b\nRSET\n554 c\n",
-       REPLAY_REFUSED, "554 c", "c@d\te@f"},
+       REPLAY_REFUSED, "554 c", "", "c@d\te@f"},
+      {"a sink has delivered one",
+       "MAIL FROM:<>\n250 a\n250 b\nXNOTE delivered=c@d\nRSET\n451 c\n",
+       REPLAY_DEFERRED, "451 c", "e@f", ""},
+      {"and refused one",
+       "MAIL FROM:<>\n250 a\n250 b\nXNOTE refused=c@d\n451 c\n",
+       REPLAY_DEFERRED, "451 c", "e@f", "c@d"},
+      {"one each",
+       "MAIL FROM:<>\n250 a\n250 b\nXNOTE refused=c@d\n"
+       "XNOTE delivered=e@f\n250 ok\n",
+       REPLAY_REFUSED, "554 5.0.0 a sink has refused a recipient", "", "c@d"},
+      {"a delivery to whom nobody knows, twice, or before RCPT was answered",
+       "XNOTE delivered=c@d\nMAIL FROM:<>\n250 a\nXNOTE delivered=c@d\n"
+       "250 b\nXNOTE delivered=x@y\nXNOTE delivered=e@f\n"
+       "XNOTE delivered=e@f\n451 c\n",
+       REPLAY_DEFERRED, "451 c", "c@d", ""},
   };
   stralloc left = STRALLOC_ZERO;
+  size_t count;
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     struct answers_case const *c = cases + i;
     size_t n = strlen(c->out);
@@ -137,8 +155,12 @@ test_answers(void)
       tap_ok(state == REPLAY_ANSWERED, "%s: answered", c->name);
       tap_ok(replay_outcome(&replay) == c->outcome, "%s: outcome", c->name);
       tap_is_string(replay.worst, c->worst, c->name);
-      replay_left(&replay, &left);
-      tap_is_bytes(left.s, left.len, c->left, strlen(c->left), c->name);
+      left.len = 0;
+      replay_left(&replay, REPLAY_LATER, &left, &count);
+      tap_is_bytes(left.s, left.len, c->later, strlen(c->later), c->name);
+      left.len = 0;
+      replay_left(&replay, REPLAY_NEVER, &left, &count);
+      tap_is_bytes(left.s, left.len, c->never, strlen(c->never), c->name);
     }
   }
   stralloc_free(&left);

@@ -4,12 +4,31 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "lib/stream.h"
 #include "tests/unit/child.h"
 
+/* Copy counted bytes, in pieces of at most ten thousand. */
+static enum stream_result
+copy_pieces(uint64_t left)
+{
+  while (left) {
+    char const *bytes;
+    size_t n;
+    enum stream_result result =
+        stream_piece(left > 10000 ? 10000 : left, &bytes, &n);
+    if (result)
+      return result;
+    stream_put(bytes, n);
+    left -= n;
+  }
+  return STREAM_OK;
+}
+
 /* Copy lines to descriptor 1; a line that is a number is followed by so many
- * bytes, which are copied in pieces of at most ten thousand. Returns the
+ * bytes, which are copied in pieces, or if there is data, passed. Returns the
  * result that ended it. */
 static int
 copy(void const *data)
@@ -17,32 +36,68 @@ copy(void const *data)
   char line[STREAM_LINE_MAX];
   size_t n;
   enum stream_result result = STREAM_OK;
-  (void)data;
   while (!result && !(result = stream_line(line, &n))) {
     char digits[20] = "";
     memcpy(digits, line, n < 19 ? n : 19);
     stream_put_line(line, n);
-    for (uint64_t left = strtoull(digits, NULL, 10); left && !result;) {
-      char const *bytes;
-      result = stream_piece(left > 10000 ? 10000 : left, &bytes, &n);
-      if (result)
-        break;
-      stream_put(bytes, n);
-      left -= n;
-    }
+    uint64_t count = strtoull(digits, NULL, 10);
+    result = data ? stream_pass(count) : copy_pieces(count);
   }
   if (result != STREAM_WRITE_ERROR)
     stream_flush();
   return result == STREAM_END ? 100 : (int)result;
 }
 
+/* The same through two pipes: copy() passes by splice(2). Returns its exit
+ * code; what came out is in got, *kept bytes. */
+static int
+copy_in_pipes(char const *bytes, size_t n, char *got, size_t *kept)
+{
+  int in[2], out[2], status;
+  if (pipe(in) < 0 || pipe(out) < 0)
+    abort();
+  fflush(stdout);
+  pid_t writer = fork();
+  if (!writer) {
+    close(in[0]);
+    _exit(write(in[1], bytes, n) != (ssize_t)n);
+  }
+  pid_t copier = fork();
+  if (!copier) {
+    dup2(in[0], 0);
+    dup2(out[1], 1);
+    close(in[1]);
+    close(out[0]);
+    _exit(copy("pass"));
+  }
+  close(in[0]);
+  close(in[1]);
+  close(out[1]);
+  *kept = 0;
+  for (ssize_t r; (r = read(out[0], got + *kept, CHILD_TEXT_MAX - *kept)) > 0;)
+    *kept += (size_t)r;
+  close(out[0]);
+  waitpid(writer, NULL, 0);
+  waitpid(copier, &status, 0);
+  return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
 static void
 copies(char const *name, char const *bytes, size_t n, int code, size_t kept)
 {
+  static char got[CHILD_TEXT_MAX];
+  size_t got_bytes;
   struct child const *child = child_run(copy, NULL, bytes, n);
   tap_is_number(child->code, code, name);
   tap_is_bytes(child->output, child->output_bytes, bytes, kept,
                "... and what was whole came out");
+  child = child_run(copy, "pass", bytes, n);
+  tap_is_number(child->code, code, "... the same passed from file to file");
+  tap_is_bytes(child->output, child->output_bytes, bytes, kept,
+               "... and what was whole came out");
+  tap_is_number(copy_in_pipes(bytes, n, got, &got_bytes), code,
+                "... the same passed from pipe to pipe");
+  tap_is_bytes(got, got_bytes, bytes, kept, "... and what was whole came out");
 }
 
 static void
@@ -113,6 +168,18 @@ test_put(void)
   tap_is_number(child->code, STREAM_OK, "... is written");
 }
 
+static int
+fail_to_pass(void const *data)
+{
+  char line[STREAM_LINE_MAX];
+  size_t n;
+  (void)data;
+  signal(SIGPIPE, SIG_IGN);
+  if (stream_line(line, &n) != STREAM_OK)
+    return 1;
+  return stream_pass(20000) == STREAM_WRITE_ERROR && errno == EPIPE ? 0 : 2;
+}
+
 /* Both ends in turn; errno is the exit code if the result is the right one. */
 static int
 fail_to_write(void const *data)
@@ -150,6 +217,15 @@ test_errors(void)
   tap_is_number(child_run_on(fail_to_write, NULL, fds), 0,
                 "a write error comes back from the next read, and stays");
   tap_is_number(child_run_on(fail_to_read, NULL, fds), 0, "a read error");
+  static char bytes[20000] = "x\n";
+  int in[2];
+  if (pipe(in) < 0 || write(in[1], bytes, sizeof bytes) != sizeof bytes)
+    abort();
+  int const passing[3] = {in[0], ends[1], 2};
+  tap_is_number(child_run_on(fail_to_pass, NULL, passing), 0,
+                "a write error while bytes are passed on");
+  close(in[0]);
+  close(in[1]);
   close(ends[1]);
   close(directory);
 }

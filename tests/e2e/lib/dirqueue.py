@@ -178,8 +178,8 @@ class Sink:
 made = 0
 
 
-def enqueue(top, body, metadata=(), priority=50, **own):
-    """Put a job in as a classic producer does; its name. own: other values for
+def enqueue(top, body, metadata=(), priority=50, place="", **own):
+    """Put a job in as a classic producer does; its name. place: X of fan-out. own: other values for
     the five lines, None for none."""
     global made
     made += 1
@@ -200,15 +200,16 @@ def enqueue(top, body, metadata=(), priority=50, **own):
                     for key, value in lines.items() if value is not None)
     text += b"".join(b"%s: %s\n" % (key.encode(), value.encode("latin-1"))
                      for key, value in dict(metadata).items())
-    put_control(top, name, text)
+    put_control(top, name, text, place)
     return name
 
 
-def put_control(top, name, text):
+def put_control(top, name, text, place=""):
     temporary = os.path.join(top, "tmp", name + ".ctrl")
     with open(temporary, "wb") as control:
         control.write(text)
-    os.link(temporary, os.path.join(top, "queue", name))
+    os.makedirs(os.path.join(top, "queue", place), exist_ok=True)
+    os.link(temporary, os.path.join(top, "queue", place, name))
     os.unlink(temporary)
     os.utime(os.path.join(top, "queue"))
 

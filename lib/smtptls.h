@@ -4,8 +4,8 @@
  * wait, *wants being what poll(2) is to wait for; another errno: the connection
  * is of no use, and smtptls_error() says why.
  */
-#ifndef TRAPLINE_DELIVER_SMTPTLS_H
-#define TRAPLINE_DELIVER_SMTPTLS_H
+#ifndef TRAPLINE_LIB_SMTPTLS_H
+#define TRAPLINE_LIB_SMTPTLS_H
 
 #include <stdbool.h>
 #include <stddef.h>

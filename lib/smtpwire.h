@@ -1,9 +1,10 @@
 /*
  * A connection to an SMTP server: bytes out and replies in, each within a time
- * limit. After a failure it is closed, and error says why.
+ * limit. After a failure it is closed, and error says why; two functions, which
+ * say so, leave that to the caller.
  */
-#ifndef TRAPLINE_DELIVER_SMTPWIRE_H
-#define TRAPLINE_DELIVER_SMTPWIRE_H
+#ifndef TRAPLINE_LIB_SMTPWIRE_H
+#define TRAPLINE_LIB_SMTPWIRE_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -56,6 +57,21 @@ int smtpwire_reply(struct smtpwire *wire, char *reply, unsigned int patience);
 
 /* Whether the server has said something, or gone, while nothing was asked. */
 bool smtpwire_stale(struct smtpwire *wire);
+
+/* Send n bytes at once, behind nothing that was put. 0, or -1 with error: what
+ * the server said before can still be heard. */
+int smtpwire_write(struct smtpwire *wire, char const *bytes, size_t n);
+
+enum smtpwire_heard {
+  SMTPWIRE_LINE,
+  SMTPWIRE_SILENT, /* the time limit has passed */
+  SMTPWIRE_LOST,   /* see error */
+};
+
+/* Read a line, whatever is in it, without its CRLF or LF; valid until the next
+ * call. Does not close. */
+enum smtpwire_heard smtpwire_hear(struct smtpwire *wire, char const **line,
+                                  size_t *n);
 
 void smtpwire_close(struct smtpwire *wire);
 

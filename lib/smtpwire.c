@@ -1,4 +1,4 @@
-#include "deliver/smtpwire.h"
+#include "lib/smtpwire.h"
 
 #include <errno.h>
 #include <netdb.h>
@@ -12,7 +12,7 @@
 #include <skalibs/allreadwrite.h>
 #include <skalibs/djbunix.h>
 
-#include "deliver/smtptls.h"
+#include "lib/smtptls.h"
 #include "lib/clock.h"
 
 #define TARGET_MAX 300
@@ -200,20 +200,32 @@ read_some(struct smtpwire *wire, char *bytes, size_t n)
 }
 
 int
+smtpwire_write(struct smtpwire *wire, char const *bytes, size_t n)
+{
+  int64_t end_ms = deadline(wire, 1);
+  while (n) {
+    ssize_t sent = write_some(wire, bytes, n);
+    if (sent > 0) {
+      bytes += sent;
+      n -= (size_t)sent;
+    } else if (sent == 0) {
+      wire->error = "the server closed the connection";
+      return -1;
+    } else if (errno != EAGAIN || wait_for(wire, wire->wants, end_ms) == -1) {
+      wire->error = reason(wire);
+      return -1;
+    }
+  }
+  return 0;
+}
+
+int
 smtpwire_flush(struct smtpwire *wire)
 {
-  size_t sent = 0, used = wire->used;
-  int64_t end_ms = deadline(wire, 1);
+  size_t used = wire->used;
   wire->used = 0;
-  while (wire->fd >= 0 && sent < used) {
-    ssize_t n = write_some(wire, wire->out + sent, used - sent);
-    if (n > 0)
-      sent += (size_t)n;
-    else if (n == 0)
-      return failed(wire, "the server closed the connection");
-    else if (errno != EAGAIN || wait_for(wire, wire->wants, end_ms) == -1)
-      return failed(wire, reason(wire));
-  }
+  if (wire->fd >= 0 && smtpwire_write(wire, wire->out, used) == -1)
+    smtpwire_close(wire);
   return wire->fd >= 0 ? 0 : -1;
 }
 
@@ -239,30 +251,47 @@ smtpwire_puts(struct smtpwire *wire, char const *text)
   return smtpwire_put(wire, text, strlen(text));
 }
 
-/* Read a line into in[from...]; *n is its length with the LF. 0 or -1. */
-static int
-read_line(struct smtpwire *wire, int64_t end_ms, size_t *n)
+/* Read a line into in[from...]; *n is its length with the LF. */
+static enum smtpwire_heard
+hear(struct smtpwire *wire, int64_t end_ms, size_t *n)
 {
   for (;;) {
     size_t held = wire->to - wire->from;
     char const *end = memchr(wire->in + wire->from, '\n', held);
     if (end) {
       *n = (size_t)(end + 1 - (wire->in + wire->from));
-      return 0;
+      return SMTPWIRE_LINE;
     }
     memmove(wire->in, wire->in + wire->from, held);
     wire->from = 0;
     wire->to = held;
-    if (held == sizeof wire->in)
-      return failed(wire, "the server's reply is too long");
+    if (held == sizeof wire->in) {
+      wire->error = "the server's reply is too long";
+      return SMTPWIRE_LOST;
+    }
     ssize_t got = read_some(wire, wire->in + held, sizeof wire->in - held);
-    if (got == 0)
-      return failed(wire, "the server closed the connection");
-    if (got > 0)
+    if (got > 0) {
       wire->to += (size_t)got;
-    else if (errno != EAGAIN || wait_for(wire, wire->wants, end_ms) == -1)
-      return failed(wire, reason(wire));
+      continue;
+    }
+    if (got < 0 && errno == EAGAIN && wait_for(wire, wire->wants, end_ms) == 0)
+      continue;
+    wire->error = got ? reason(wire) : "the server closed the connection";
+    return got < 0 && errno == ETIMEDOUT ? SMTPWIRE_SILENT : SMTPWIRE_LOST;
   }
+}
+
+enum smtpwire_heard
+smtpwire_hear(struct smtpwire *wire, char const **line, size_t *n)
+{
+  enum smtpwire_heard heard = hear(wire, deadline(wire, 1), n);
+  if (heard != SMTPWIRE_LINE)
+    return heard;
+  *line = wire->in + wire->from;
+  wire->from += (*n)--;
+  if (*n && (*line)[*n - 1] == '\r')
+    --*n;
+  return SMTPWIRE_LINE;
 }
 
 /* The code of a line of n bytes, 200 to 599, or 0. */
@@ -280,8 +309,10 @@ static int
 take_line(struct smtpwire *wire, char *reply, int64_t end_ms, bool *more)
 {
   size_t n;
-  if (read_line(wire, end_ms, &n) == -1)
+  if (hear(wire, end_ms, &n) != SMTPWIRE_LINE) {
+    smtpwire_close(wire);
     return -1;
+  }
   char const *line = wire->in + wire->from;
   wire->from += n;
   while (n && (line[n - 1] == '\n' || line[n - 1] == '\r'))

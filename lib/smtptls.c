@@ -1,4 +1,4 @@
-#include "deliver/smtptls.h"
+#include "lib/smtptls.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
