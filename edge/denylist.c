@@ -38,12 +38,21 @@ drop_covered(struct denylist *list)
   list->n = kept;
 }
 
-/* A length that no network has is from a damaged file. */
+/* What is no network, by its length or by bits behind it, is from a damaged
+ * file. */
+static bool
+is_network(struct network const *network)
+{
+  char text[NETWORK_TEXT_MAX];
+  struct network same = {0};
+  network_text(network, text);
+  return network_scan(&same, text) && network_equals(&same, network);
+}
+
 static bool
 is_denied(struct history_entry const *entry, int64_t now_ms)
 {
-  return (entry->kept || entry->marked > now_ms) &&
-         entry->network.bits <= (entry->network.is_v6 ? 128 : 32);
+  return (entry->kept || entry->marked > now_ms) && is_network(&entry->network);
 }
 
 int
@@ -74,15 +83,20 @@ denylist_collect(struct denylist *list, struct history *history, int64_t now_ms,
 }
 
 bool
-denylist_expire(struct history *history, int64_t now_ms)
+denylist_expire(struct history *history, int64_t now_ms, int64_t forget_ms)
 {
   bool any = false;
   for (size_t i = 0; i < (size_t)history->sets * HISTORY_WAYS; i++) {
     struct history_entry *entry = history_at(history, i);
-    if (entry && !entry->kept && entry->marked && entry->marked <= now_ms) {
+    if (!entry || entry->kept || !entry->marked)
+      continue;
+    if (entry->marked <= now_ms)
       entry->used = 0;
-      any = true;
-    }
+    else if (entry->marked > now_ms + forget_ms)
+      entry->marked = now_ms + forget_ms;
+    else
+      continue;
+    any = true;
   }
   return any;
 }

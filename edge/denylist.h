@@ -36,8 +36,11 @@ bool denylist_ban(struct history *history, struct network const *network);
 /* Forget all networks that have one as a part, or are part of it. */
 void denylist_forget(struct history *history, struct network const *network);
 
-/* Forget what is no longer denied. Returns whether there was any. */
-bool denylist_expire(struct history *history, int64_t now_ms);
+/* Forget what is no longer denied. Nothing is denied for longer than forget_ms
+ * from now: what seems to be is from before the clock was set back. Returns
+ * whether anything was changed. */
+bool denylist_expire(struct history *history, int64_t now_ms,
+                     int64_t forget_ms);
 
 /* Whether all of the other is in the network. */
 bool denylist_covers(struct network const *network,

@@ -229,7 +229,7 @@ sweep(struct denyrepeat *deny)
 {
   deny->swept_ms = clock_ms();
   lock(deny);
-  if (denylist_expire(&deny->history, now_ms()))
+  if (denylist_expire(&deny->history, now_ms(), deny->count.forget_ms))
     deny->changed = true;
   history_unlock(&deny->history);
 }

@@ -60,7 +60,7 @@ tell(char const *event, struct early const *early)
   log_string(&log, "ip", ip ? ip : "");
   log_seconds(&log, "seconds", early->milliseconds);
   if (early->n > 0)
-    log_bytes(&log, "text", early->text, (size_t)early->n);
+    log_said(&log, "text", early->text, (size_t)early->n);
   log_write(&log);
 }
 

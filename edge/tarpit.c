@@ -21,6 +21,7 @@
 #define USAGE                                                                  \
   "tarpit [-n most] [-s seconds] [-d directory] program [argument ...]"
 #define SECONDS_MAX 600
+#define DRAIN_MS 5000 /* for the client to take some of the last answer */
 
 struct options {
   uint32_t most;
@@ -33,7 +34,7 @@ struct way {
   int from;
   int to;
   int64_t delay_ms;
-  int64_t due_ms; /* not written before */
+  int64_t due_ms; /* not written before; then, when some last was */
   size_t used;
   size_t written;
   bool ended;
@@ -141,13 +142,21 @@ move(struct way *way, struct pollfd const *from, struct pollfd const *to)
   if (to->revents) {
     ssize_t n =
         write(way->to, way->bytes + way->written, way->used - way->written);
-    if (n > 0)
+    if (n > 0) {
       way->written += (size_t)n;
-    else if (!is_again(n))
+      way->due_ms = clock_ms();
+    } else if (!is_again(n))
       end(way);
     if (way->written == way->used)
       way->used = 0;
   }
+}
+
+/* Whether the program is gone and the client takes nothing of what it said. */
+static bool
+is_stuck(struct way const *out, bool gone)
+{
+  return gone && out->used && clock_ms() >= out->due_ms + DRAIN_MS;
 }
 
 /* Until the program's last answer is said, or nobody hears it. */
@@ -155,24 +164,32 @@ static void
 relay(int program, uint32_t seconds)
 {
   static struct way in, out;
+  bool gone = false;
   in = (struct way){.from = 0, .to = program};
   out = (struct way){
       .from = program, .to = 1, .delay_ms = (int64_t)seconds * 1000};
   ndelay_on(0);
   ndelay_on(1);
   ndelay_on(program);
-  while (!out.ended) {
-    struct pollfd polled[4];
+  while (!out.ended && !is_stuck(&out, gone)) {
+    struct pollfd polled[5];
     int of_in = prepare(&in, polled, polled + 1);
     int of_out = prepare(&out, polled + 2, polled + 3);
-    if (poll(polled, 4, of_in < 0 ? of_out : of_in) < 0) {
+    int timeout_ms = of_in < 0 ? of_out : of_in;
+    polled[4] = (struct pollfd){.fd = gone ? -1 : program};
+    if (gone && timeout_ms < 0)
+      timeout_ms = DRAIN_MS;
+    if (poll(polled, 5, timeout_ms) < 0) {
       if (errno != EINTR)
         return;
       continue;
     }
+    gone = gone || (polled[4].revents & POLLHUP);
     move(&in, polled, polled + 1);
-    if (in.ended) /* nobody is there to wait, and a place is wanted */
-      out.delay_ms = out.due_ms = 0;
+    if (in.ended && out.delay_ms) { /* nobody waits, and a place is wanted */
+      out.delay_ms = 0;
+      out.due_ms = clock_ms();
+    }
     move(&out, polled + 2, polled + 3);
   }
 }

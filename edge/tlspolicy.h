@@ -13,8 +13,7 @@
 
 #define TLSPOLICY_FILE "policy"
 
-/* The one context of a service: its key for session tickets lives as long.
- * Does not return on failure. */
+/* The one context of a service. Does not return on failure. */
 SSL_CTX *tlspolicy_context(void);
 
 /* Have the context follow the file of the working directory, if it has changed;

@@ -11,8 +11,8 @@
 #include "lib/clock.h"
 
 #define PIECE_BYTES 16384 /* a TLS record's */
-/* For the client to take the last that was said, and then to go. */
-#define DRAIN_MS 30000
+/* For the client to take some of the last that was said, and then to go. */
+#define DRAIN_MS 5000
 #define LINGER_MS 2000
 
 struct flow {
@@ -29,7 +29,7 @@ struct relay {
   bool deaf;                  /* nobody takes what the client says */
   bool broken;                /* the connection is of no more use */
   short tls_wait, clear_wait; /* what poll is to wait for */
-  int64_t deadline;           /* set once nothing more goes to the client */
+  int64_t deadline;           /* set once nothing more is to be said */
 };
 
 static bool
@@ -161,6 +161,8 @@ write_tls(struct relay *relay)
                     (int)(down->end - down->begin));
   if (r > 0) {
     down->begin += (size_t)r;
+    if (relay->deadline)
+      relay->deadline = clock_ms() + DRAIN_MS;
     return true;
   }
   if (wants(relay, r))
@@ -180,18 +182,23 @@ is_done(struct relay const *relay)
          (relay->deadline && clock_ms() >= relay->deadline);
 }
 
+/* Unless something moved, wait. While the client takes nothing, the end of what
+ * is said to him is not read: that who says it is gone is seen here. */
 static void
-wait_for(struct relay const *relay)
+wait_for(struct relay *relay, bool moved)
 {
+  int clear = relay->clear_wait || !relay->deadline ? relay->clear : -1;
   struct pollfd fds[2] = {
       {relay->tls_wait ? SSL_get_fd(relay->ssl) : -1, relay->tls_wait, 0},
-      {relay->clear_wait ? relay->clear : -1, relay->clear_wait, 0}};
-  int64_t left = -1;
-  if (relay->deadline) {
+      {clear, relay->clear_wait, 0}};
+  int64_t left = moved ? 0 : -1;
+  if (relay->deadline && !moved) {
     left = relay->deadline - clock_ms();
     left = left > 0 ? left : 0;
   }
-  poll(fds, 2, (int)left);
+  if (poll(fds, 2, (int)left) > 0 && (fds[1].revents & POLLHUP) &&
+      !relay->deadline)
+    relay->deadline = clock_ms() + DRAIN_MS;
 }
 
 /* All directions once. Whether anything moved. */
@@ -221,7 +228,9 @@ tlsrelay_run(SSL *ssl, int clear)
   relay.deaf = relay.broken = false;
   relay.tls_wait = relay.clear_wait = 0;
   relay.deadline = 0;
-  while (!is_done(&relay))
-    if (!move(&relay))
-      wait_for(&relay);
+  while (!is_done(&relay)) {
+    bool moved = move(&relay);
+    if (!moved || relay.deaf)
+      wait_for(&relay, moved);
+  }
 }

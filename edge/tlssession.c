@@ -9,39 +9,23 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <openssl/err.h>
 
 #include "edge/ja4.h"
+#include "edge/tlsconfine.h"
 #include "edge/tlskeys.h"
 #include "edge/tlsrelay.h"
 #include "lib/clock.h"
 #include "lib/fdpass.h"
 #include "lib/tlsborrow.h"
 
-#define NO_MORE_FILES 3 /* 0 to 2 are taken; poll asks that it be no less */
-
 struct facts {
   char name[TLSKEYS_NAME_MAX + 1];
   char ja4[JA4_BYTES];
 };
-
-/* No new descriptor, no new process, no core; that nobody traces us comes from
- * the service. */
-static void
-confine(void)
-{
-  struct rlimit const files = {NO_MORE_FILES, NO_MORE_FILES};
-  struct rlimit const none = {0, 0};
-  setrlimit(RLIMIT_NOFILE, &files);
-  setrlimit(RLIMIT_NPROC, &none);
-  setrlimit(RLIMIT_CORE, &none);
-  prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-}
 
 /* 1 or 0. */
 static int
@@ -91,8 +75,10 @@ take_name(struct facts *facts, char const *name)
     return;
   for (size_t i = 0; i < n; i++) {
     unsigned char c = (unsigned char)name[i];
-    if (!isalnum(c) && c != '-' && c != '.' && c != '_')
+    if (!isalnum(c) && c != '-' && c != '.' && c != '_') {
+      facts->name[0] = 0;
       return;
+    }
     facts->name[i] = (char)tolower(c);
   }
   facts->name[n] = 0;
@@ -156,7 +142,10 @@ say_facts(int borrower, SSL const *ssl, struct facts const *facts)
     n += snprintf(text + n, sizeof text - (size_t)n, "tls.sni=%s\n",
                   facts->name);
   if (facts->ja4[0])
-    snprintf(text + n, sizeof text - (size_t)n, "tls.ja4=%s\n", facts->ja4);
+    n +=
+        snprintf(text + n, sizeof text - (size_t)n, "tls.ja4=%s\n", facts->ja4);
+  if (SSL_session_reused(ssl))
+    snprintf(text + n, sizeof text - (size_t)n, "tls.resumed=1\n");
   say(borrower, text);
 }
 
@@ -190,7 +179,7 @@ tlssession_run(SSL_CTX *context, int borrower)
   if (client < 0 ||
       socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
     return;
-  confine();
+  tlsconfine();
   SSL *ssl = open_tls(context, client, &facts);
   char const *wrong = ssl ? shake_hands(ssl, client, deadline) : "no memory";
   if (wrong) {

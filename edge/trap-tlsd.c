@@ -15,9 +15,11 @@
 #include <skalibs/strerr.h>
 #include <skalibs/types.h>
 
+#include "edge/tlsconfine.h"
 #include "edge/tlskeys.h"
 #include "edge/tlspolicy.h"
 #include "edge/tlssession.h"
+#include "edge/tlstickets.h"
 #include "lib/clock.h"
 #include "lib/control.h"
 #include "lib/exitcode.h"
@@ -27,8 +29,9 @@
 #include "lib/tlsborrow.h"
 #include "lib/unixsocket.h"
 
-#define USAGE "trap-tlsd [-n most] socket directory"
+#define USAGE "trap-tlsd [-n most] [-k seconds] socket directory"
 #define MOST 400
+#define KEY_SECONDS 3600
 #define LOG_EVERY_MS 1000
 #define PAUSE_MS 200 /* between two tries to accept, out of descriptors */
 
@@ -36,6 +39,7 @@ struct service {
   SSL_CTX *context;
   int listener;
   uint32_t most;
+  uint32_t key_seconds; /* that a key makes tickets */
   uint32_t sessions;
   uint64_t refused; /* not logged yet */
   int64_t logged_ms;
@@ -47,11 +51,13 @@ read_options(struct service *service, int argc, char **argv)
 {
   subgetopt l = SUBGETOPT_ZERO;
   int option;
-  while ((option = subgetopt_r(argc, (char const *const *)argv, "n:", &l)) !=
-         -1)
-    if (option != 'n' || !uint320_scan(l.arg, &service->most) ||
-        !service->most || service->most > 100000)
+  while ((option = subgetopt_r(argc, (char const *const *)argv, "n:k:", &l)) !=
+         -1) {
+    uint32_t *number = option == 'k' ? &service->key_seconds : &service->most;
+    if (option == '?' || !uint320_scan(l.arg, number) || !*number ||
+        *number > 100000)
       strerr_dieusage(EXIT_PERMANENT, USAGE);
+  }
   if (argc - l.ind != 2)
     strerr_dieusage(EXIT_PERMANENT, USAGE);
   return l.ind;
@@ -84,6 +90,7 @@ static void
 serve_borrower(struct service *service, int borrower)
 {
   tlspolicy_update(service->context);
+  tlstickets_update(clock_ms(), service->key_seconds);
   pid_t pid = -1;
   if (service->sessions < service->most && tlskeys_update()) {
     pid = fork();
@@ -185,7 +192,8 @@ trap_signals(void)
 int
 main(int argc, char **argv)
 {
-  struct service service = {.most = MOST, .logged_ms = INT64_MIN / 2};
+  struct service service = {
+      .most = MOST, .key_seconds = KEY_SECONDS, .logged_ms = INT64_MIN / 2};
   char host[256];
   process_begin("trap-tlsd");
   int first = read_options(&service, argc, argv);
@@ -194,6 +202,8 @@ main(int argc, char **argv)
   /* No session may trace us, who have all the keys; nor may a core. */
   prctl(PR_SET_DUMPABLE, 0);
   service.context = tlspolicy_context();
+  if (!tlstickets_begin(service.context))
+    strerr_dief(EXIT_TEMPORARY, "unable to set up OpenSSL");
   int signals = trap_signals();
   int here = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   service.listener = unixsocket_listen(argv[first]);
@@ -202,6 +212,8 @@ main(int argc, char **argv)
   tlskeys_make(host);
   if (!tlspolicy_update(service.context) || !tlskeys_update())
     strerr_dief(EXIT_TEMPORARY, "no policy, or no key to begin with");
+  if (!tlsconfine_filters())
+    strerr_warnw("no filter of system calls: each client's process has ours");
   serve(&service, signals);
   unlinkat(here, argv[first], 0);
   SSL_CTX_free(service.context);

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 #include <skalibs/strerr.h>
@@ -83,6 +84,17 @@ void
 log_string(struct log *log, char const *key, char const *value)
 {
   log_bytes(log, key, value, strlen(value));
+}
+
+void
+log_said(struct log *log, char const *key, char const *value, size_t n)
+{
+  static char const word[] = "AUTH";
+  size_t length = sizeof word - 1;
+  for (size_t i = 0; i + length < n; i++)
+    if (!strncasecmp(value + i, word, length))
+      n = i + length;
+  log_bytes(log, key, value, n);
 }
 
 void

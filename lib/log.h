@@ -32,6 +32,10 @@ void log_bytes(struct log *log, char const *key, char const *value, size_t n);
 void log_string(struct log *log, char const *key, char const *value);
 void log_number(struct log *log, char const *key, uint64_t value);
 
+/* The same for what a client says, which may have a password in it: nothing of
+ * it that is behind the word AUTH. */
+void log_said(struct log *log, char const *key, char const *value, size_t n);
+
 /* Add " key=S.mmm" for a time of milliseconds. */
 void log_seconds(struct log *log, char const *key, uint64_t milliseconds);
 

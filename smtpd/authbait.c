@@ -5,10 +5,11 @@
 #include <strings.h>
 
 #include "lib/ascii.h"
-#include "lib/transfer.h"
+#include "smtpd/authtext.h"
 #include "smtpd/session.h"
 
-#define CODED_MAX 2048 /* bytes of base64 that are looked at */
+/* Bytes of facts that tries leave for what is found out later. */
+#define ROOM_FOR_OTHERS 512
 
 bool
 authbait_offered(struct session const *session)
@@ -16,35 +17,16 @@ authbait_offered(struct session const *session)
   return session->config.authbait && !session->auth.accepted;
 }
 
-/* One field of what was decoded, into out: up to a NUL. Returns what is behind
- * it. */
-static char const *
-take_field(char const *from, char const *end, char *out)
-{
-  size_t used = 0;
-  for (; from < end && *from; from++)
-    if (used < AUTHBAIT_TEXT_MAX)
-      out[used++] = (char)(ascii_is_control(*from) ? '?' : *from);
-  out[used] = 0;
-  return from < end ? from + 1 : end;
-}
-
-static size_t
-decode(char const *text, size_t n, char *out)
-{
-  struct transfer transfer = {.encoding = TRANSFER_BASE64};
-  if (n > CODED_MAX)
-    n = CODED_MAX;
-  size_t used = transfer_decode(&transfer, text, n, out);
-  return used + transfer_end(&transfer, out + used);
-}
-
 static void
 keep(struct session *session, char const *name, char const *value)
 {
   char key[32];
+  struct facts *facts = &session->facts;
+  size_t before = facts->used;
   snprintf(key, sizeof key, "auth.%u.%s", session->auth.tries, name);
-  facts_add(&session->facts, key, value);
+  facts_add(facts, key, value);
+  if (facts->used > FACTS_MAX - ROOM_FOR_OTHERS)
+    facts->used = before;
 }
 
 /* A try: neither name nor password is logged. */
@@ -75,24 +57,18 @@ judge(struct session *session, char const *method, char const *secret)
   session_say(session, "235 2.7.0 Authentication successful");
 }
 
-/* What follows is authorization id, name, password, with NULs between. */
 static void
 take_plain(struct session *session, char const *text, size_t n)
 {
-  char bytes[TRANSFER_ROOM(CODED_MAX) + 5] = "", as[AUTHBAIT_TEXT_MAX + 1];
-  char secret[AUTHBAIT_TEXT_MAX + 1];
-  char const *end = bytes + decode(text, n, bytes);
-  char const *from = take_field(bytes, end, as);
-  from = take_field(from, end, session->auth.user);
-  take_field(from, end, secret);
+  char secret[AUTHTEXT_MAX + 1];
+  authtext_plain(text, n, session->auth.user, secret);
   judge(session, "PLAIN", secret);
 }
 
 static void
 take_user(struct session *session, char const *text, size_t n)
 {
-  char bytes[TRANSFER_ROOM(CODED_MAX) + 5] = "";
-  take_field(bytes, bytes + decode(text, n, bytes), session->auth.user);
+  authtext_word(text, n, session->auth.user);
   session->auth.step = AUTHBAIT_SECRET;
   session_say(session, "334 UGFzc3dvcmQ6");
 }
@@ -100,8 +76,8 @@ take_user(struct session *session, char const *text, size_t n)
 static void
 take_secret(struct session *session, char const *text, size_t n)
 {
-  char bytes[TRANSFER_ROOM(CODED_MAX) + 5] = "", secret[AUTHBAIT_TEXT_MAX + 1];
-  take_field(bytes, bytes + decode(text, n, bytes), secret);
+  char secret[AUTHTEXT_MAX + 1];
+  authtext_word(text, n, secret);
   judge(session, "LOGIN", secret);
 }
 

@@ -8,8 +8,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define AUTHBAIT_TEXT_MAX 255 /* bytes kept of a name or a password */
-#define AUTHBAIT_KEPT 9       /* tries that are kept */
+#include "smtpd/authtext.h"
+
+#define AUTHBAIT_KEPT 9 /* tries that are kept */
 
 struct session;
 
@@ -24,7 +25,7 @@ struct authbait {
   enum authbait_step step;
   unsigned int tries;
   bool accepted;
-  char user[AUTHBAIT_TEXT_MAX + 1];
+  char user[AUTHTEXT_MAX + 1];
 };
 
 /* Whether it can be tried now. */

@@ -73,6 +73,19 @@ session_put(struct session *session, char const *reply)
     wire_say(&session->wire, reply);
 }
 
+bool
+session_wants_helo(struct session *session)
+{
+  static char const context[] = "nohelo", reply[] = "503 5.5.1 HELO first";
+  struct persona_rule const *rule =
+      persona_find(session->config.persona, context, reply);
+  if (session->client.helo[0] || !rule || strcasecmp(rule->context, context))
+    return false;
+  strcpy(session->context, context);
+  session_say_junk(session, reply);
+  return true;
+}
+
 void
 session_answer_body(struct session *session)
 {
@@ -97,4 +110,6 @@ session_set_context(struct session *session, char const *line, size_t n)
     used++;
   }
   session->context[used] = 0;
+  if (!used)
+    strcpy(session->context, "none");
 }

@@ -41,8 +41,8 @@ put(struct text *text, char const *string)
 static bool
 same_sense(struct persona_rule const *rule)
 {
-  static char const *const idle[] = {"NOOP", "VRFY", "EXPN",
-                                     "HELP", "ETRN", "TURN"};
+  static char const *const idle[] = {"NOOP", "VRFY", "EXPN", "HELP",   "ETRN",
+                                     "TURN", "GET",  "POST", "CONNECT"};
   char ours = rule->ours[0], theirs = rule->theirs[0];
   for (size_t i = 0; i < sizeof idle / sizeof *idle; i++)
     if (!strcasecmp(rule->context, idle[i]))

@@ -12,7 +12,8 @@
 #define PERSONA_TEXT_MAX 4096 /* bytes in a reply, all its lines */
 
 /* What is said in place of a reply that begins with ours, where the context is
- * this command's name, "connect", "body", "LAST" or anything ("*"). */
+ * this command's name, "none", "nohelo", "connect", "body", "LAST" or anything
+ * ("*"). */
 struct persona_rule {
   char const *context, *ours, *theirs;
 };

@@ -69,8 +69,8 @@ struct session {
   bool in_bdat;         /* a BDAT without LAST has been taken */
   char const *why;      /* the session is to end, and what the log says; NULL:
                            it goes on */
-  char context[16];     /* what is answered: a command's verb, "connect",
-                           "body", "LAST" */
+  char context[16];     /* what is answered: a command's verb, or "none",
+                           "nohelo", "connect", "body", "LAST" */
   char const *argument; /* of the command in hand; */
   size_t argument_bytes;
   uint64_t junk;       /* commands that got nowhere, in a row */
@@ -106,6 +106,9 @@ void session_put(struct session *session, char const *reply);
 
 /* Whether the persona has words for such a reply to the command in hand. */
 bool session_has_words(struct session const *session, char const *reply);
+
+/* Whether the persona wants HELO before MAIL and there was none; it is said. */
+bool session_wants_helo(struct session *session);
 
 /* The command in hand is this line. */
 void session_set_context(struct session *session, char const *line, size_t n);

@@ -58,7 +58,7 @@ purge(struct session *session)
     return;
   session_log(session, &log, "warning: input after STARTTLS dropped");
   log_number(&log, "bytes", n);
-  log_bytes(&log, "text", bytes, n);
+  log_said(&log, "text", bytes, n);
   log_write(&log);
   facts_add(&session->facts, "tls.injected", "1");
 }

@@ -103,6 +103,8 @@ transaction_mail(struct session *session, char const *argument, size_t n)
     session_say_junk(session, "503 5.5.1 Nested MAIL command");
     return;
   }
+  if (session_wants_helo(session))
+    return;
   if (!command_envelope(VERB_MAIL, argument, n, address_mode(session), &mail)) {
     session_say_junk(session, wrong_path(argument, n, VERB_MAIL));
     return;

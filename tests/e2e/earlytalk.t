@@ -60,6 +60,15 @@ def test_early():
        trap.log())
 
 
+def test_secret():
+    trap = Trap()
+    client = start(trap, "-w", "60")
+    client.send(b"EHLO x\r\nAUTH PLAIN AGJvYgBzZWNyZXQ=\r\n")
+    client.finish()
+    ok(trap.log().endswith('text="EHLO x\\x0d\\x0aAUTH"\n'),
+       "no password is logged", trap.log())
+
+
 def test_refuse():
     trap = Trap()
     client = start(trap, "-r", "-w", "60")
@@ -125,6 +134,7 @@ def test_usage():
 
 test_quiet()
 test_early()
+test_secret()
 test_refuse()
 test_gone()
 test_pipe()

@@ -131,6 +131,32 @@ def test_variables():
             "and the next one is whole")
 
 
+def test_helo():
+    """What is asked for is asked for again after each STARTTLS or XCLIENT."""
+    trap = new_trap("sendmail", xclient="127.0.0.1")
+    talk = Talk(trap)
+    talk.reply()
+    first = [b"503 5.0.0 Polite people say HELO first"]
+    is_same(talk.say(b"MAIL FROM:<a@b.example>"), first, "HELO is wanted")
+    is_same(talk.say(b"RCPT TO:<c@d.example>"),
+            [b"503 5.0.0 Need MAIL before RCPT"], "... and there is no MAIL")
+    talk.say(b"HELO client.example")
+    is_same(talk.say(b"MAIL FROM:<a@b.example>"),
+            [b"250 2.1.0 <a@b.example>... Sender ok"], "then MAIL is taken")
+    talk.say(b"RSET")
+    talk.say(b"XCLIENT ADDR=192.0.2.1")
+    is_same(talk.say(b"MAIL FROM:<a@b.example>"), first, "wanted again")
+
+
+def test_late():
+    """A time-out before any command is no answer to CONNECT."""
+    trap = new_trap("postfix", timeout="1")
+    talk = Talk(trap)
+    talk.reply()
+    is_same(talk.reply(), [b"421 4.4.2 trap.example Error: timeout exceeded"],
+            "a time-out")
+
+
 def test_wrong():
     for text, name in (("NOOP 250 > 250 x", "no arrow"),
                        ("NOOP -> 250 x", "no reply"),
@@ -155,5 +181,7 @@ for real in sorted(os.listdir("tests/data/persona")):
 for shipped in sorted(os.listdir(PERSONAS)):
     test_alike(shipped)
 test_variables()
+test_helo()
+test_late()
 test_wrong()
 done()

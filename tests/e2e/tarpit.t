@@ -3,6 +3,7 @@
 they say and hear is the same."""
 import os
 import socket
+import subprocess
 import sys
 import time
 
@@ -82,6 +83,28 @@ def test_gone():
     is_same(trap.processes(), [], "no process is left")
 
 
+def test_deaf():
+    """Who takes nothing held a place for as long as he liked."""
+    trap = Trap()
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+    theirs.setblocking(False)
+    try:
+        while True:
+            theirs.send(b"x" * 4096)
+    except BlockingIOError:
+        theirs.setblocking(True)
+    with subprocess.Popen(["tarpit", "-s", "1", "echo", "last"], cwd=trap.dir,
+                          env=trap.environment(DEFAULT_CLIENT), stdin=theirs,
+                          stdout=theirs, stderr=trap.log_file) as process:
+        theirs.close()
+        try:
+            is_same(process.wait(12), 0, "who takes nothing is hung up on")
+        except subprocess.TimeoutExpired:
+            process.kill()
+            ok(False, "who takes nothing is hung up on")
+    ours.close()
+
+
 def test_trouble():
     trap = Trap()
     for wrong in (["-n", "0"], ["-n", "4097"], ["-s", "601"], ["-x"]):
@@ -104,5 +127,6 @@ test_slow()
 test_who()
 test_most()
 test_gone()
+test_deaf()
 test_trouble()
 done()

@@ -2,6 +2,7 @@
 """STARTTLS and TLS from the start: trap-tlsd, tlsaccept and trap-smtpd with
 OpenSSL's client, swaks, curl and Python's."""
 import atexit
+import base64
 import hashlib
 import os
 import random
@@ -179,6 +180,8 @@ for version in "-tls1_2", "-tls1_3":
     ok("New, TLS" in first and "Reused, TLS" in again,
        f"{version}: a session is resumed", again)
     is_same(trap.log().count(f"tls.sni={name} tls.ja4="), 2, "... its name")
+    is_same(len(re.findall(rf"tls\.sni={name} tls\.ja4=\S+ tls\.resumed=1\n",
+                           trap.log())), 1, "... and once that it was")
 
 trap.clear()
 letter = os.urandom(600).hex() + "\r\n"
@@ -202,9 +205,9 @@ write("mx.trap.example.pem", make_pem("one"))
 write("*.other.example.pem", make_pem("rsa", "rsa:2048"))
 is_same([subject("-servername", name) for name in
          ("MX.trap.example", "a.other.example", "a.b.other.example",
-          "../default")] + [subject("-noservername")],
-        ["one", "rsa", "trap.example", "trap.example", "trap.example"],
-        "keys by name")
+          "../default", "mx.trap.example/x")] + [subject("-noservername")],
+        ["one", "rsa"] + ["trap.example"] * 4, "keys by name")
+ok("tls.sni=.. " not in trap.log(), "what can be no name is not noted")
 write("mx.trap.example.pem", make_pem("two"))
 is_same(subject("-servername", "mx.trap.example"), "two",
         "a new one, without a new start")
@@ -282,6 +285,28 @@ is_same([(job.meta.get("helo"), job.meta["proto"], job.meta["mail_from"],
 ok(log_has(r'warning: input after STARTTLS dropped') and
    log_has(r'bytes=30 text="RSET\x0d\x0aMAIL FROM:<injected@x>\x0d\x0a"'),
    "... and logged", trap.log())
+
+# Tries of AUTH, many and long, must not take the place of what TLS tells.
+trap.clear()
+trap.control("authbait", "0")
+client = server.connect()
+client.greet()
+for i in range(9):
+    client.say("AUTH PLAIN " + base64.b64encode(
+        b"\0" + b"\x9f" * 255 + b"\0" + b"\xff" * i * 30).decode())
+client.send(b"STARTTLS\r\nAUTH PLAIN AGJvYgBzZWNyZXQ=\r\n")
+is_same(client.reply()[:3], b"220", "STARTTLS after AUTH")
+wrap(client)
+client.say("EHLO x", *TRANSACTION)
+client.send(b"Subject: x\r\n\r\n.\r\n")
+client.reply()
+client.close()
+meta = trap.jobs()[0].meta
+ok("auth.1.user" in meta and meta.get("tls.version") == b"TLSv1.3" and
+   "tls.ja4" in meta, "... leaves the facts their room", meta)
+ok(log_has('bytes=29 text=AUTH\n') and "AGJvYg" not in trap.log(),
+   "... and no password is logged", trap.log())
+os.unlink(trap.dir + "/control/authbait")
 
 client = server.connect()
 client.greet()
@@ -395,6 +420,16 @@ with open(f"/proc/{service.sessions()[0]}/statm") as f:
 client.close()
 ok(wait_until(lambda: not service.sessions()), "... and is gone when he goes")
 
+# Who takes nothing, of a program that is gone: he kept his place for as long as
+# he liked.
+raw = socket.socket()
+raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+raw.connect(("127.0.0.1", serve_plain("timeout", "1", "yes")))
+client = wrap(Client(raw))
+ok(wait_until(lambda: not service.sessions(), 15),
+   "who takes nothing is hung up on, once the program is gone")
+client.close()
+
 # Half-close: the count comes after the end of what is counted.
 client = Client(socket.create_connection(
     ("127.0.0.1", serve_plain("wc", "-c")), DEADLINE_S))
@@ -468,6 +503,9 @@ sessions = service.sessions()
 is_same(len(sessions), 2, "a process for each client")
 with open(f"/proc/{sessions[0]}/limits") as f:
     ok(re.search(r"open files +3 +3 ", f.read()), "... that can open nothing")
+with open(f"/proc/{sessions[0]}/status") as f:
+    ok("Seccomp:\t2\n" in f.read() or "no filter of system" in trap.log(),
+       "... nor ask the kernel for more than it has")
 os.kill(sessions[0], signal.SIGKILL)
 ok(log_has(f"error: session ended pid={sessions[0]} signal=9"),
    "one dies: logged")

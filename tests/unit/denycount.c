@@ -50,9 +50,12 @@ test_count(struct denycount *count)
                 "denied for twelve hours after the last");
   tap_is_number((long long)denied(count->history, now + 21 * HOUR), 0,
                 "and no longer");
-  tap_ok(!denylist_expire(count->history, now + 21 * HOUR - 1),
+  tap_ok(!denylist_expire(count->history, now + 21 * HOUR - 1, 12 * HOUR),
          "nothing to forget");
-  tap_ok(denylist_expire(count->history, now + 21 * HOUR), "it is forgotten");
+  tap_ok(!denylist_expire(count->history, now + 9 * HOUR, 12 * HOUR),
+         "nor changed before");
+  tap_ok(denylist_expire(count->history, now + 21 * HOUR, 12 * HOUR),
+         "it is forgotten");
   tap_is_number(say(count, "192.0.2.3", 2, now + 21 * HOUR), 0,
                 "all is counted anew");
   tap_is_number(say(count, "198.51.100.1", 3, now), 1, "three at once");
@@ -111,6 +114,44 @@ test_ban(struct denycount *count)
                 "all that have the address are forgotten");
 }
 
+static void
+test_clock(struct denycount *count)
+{
+  int64_t now = 12000 * (int64_t)HOUR;
+  say(count, "203.0.113.9", 3, now + 9000 * (int64_t)HOUR);
+  tap_ok(denylist_expire(count->history, now, 12 * HOUR),
+         "denied when the clock was wrong");
+  tap_is_number((long long)denied(count->history, now + 12 * HOUR - 1), 1,
+                "for twelve hours from now");
+  tap_is_number((long long)denied(count->history, now + 12 * HOUR), 0,
+                "and no longer");
+}
+
+static void
+tap_number_denied(struct denycount *count, int64_t now, long long wanted,
+                  char const *name)
+{
+  tap_is_number((long long)denied(count->history, now), wanted, name);
+}
+
+static void
+test_damaged(struct denycount *count)
+{
+  int64_t now = 30000 * (int64_t)HOUR;
+  struct network network = {0};
+  network_scan(&network, "203.0.114.0/24");
+  say(count, "203.0.114.9", 3, now);
+  struct history_entry *entry = history_find(count->history, &network);
+  tap_number_denied(count, now, 1, "a network");
+  entry->network.address[3] = 9;
+  tap_number_denied(count, now, 0, "bits behind its length");
+  entry->network.address[3] = 0;
+  entry->network.bits = 33;
+  tap_number_denied(count, now, 0, "a length that there is not");
+  entry->network.bits = 24;
+  tap_number_denied(count, now, 1, "whole again");
+}
+
 int
 main(void)
 {
@@ -128,6 +169,8 @@ main(void)
   test_count(&count);
   test_pieces(&count);
   test_ban(&count);
+  test_clock(&count);
+  test_damaged(&count);
   unlink(path);
   return tap_done();
 }

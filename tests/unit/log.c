@@ -57,6 +57,14 @@ test_fields(void)
                 "quote=\\x22\\x5c "
                 "bytes=\\x00\\x0a\\x0d\\x09\\x1b\\x7f\\x80\\xff part=ab zero=0 "
                 "most=18446744073709551615\n");
+  log_start(&log, "said");
+  log_said(&log, "none", "EHLO x", 6);
+  log_said(&log, "some", "EHLO x\nauth PLAIN AGEAYg==\nAUTH", 31);
+  log_said(&log, "cut", "AUTH PL", 3);
+  log_said(&log, "only", "AUTH", 4);
+  log_said(&log, "empty", "", 0);
+  is_line(&log, "unit: said none=\"EHLO x\" some=\"EHLO x\\x0aauth\" "
+                "cut=AUT only=AUTH empty=\"\"\n");
   log_start(&log, "times");
   log_seconds(&log, "a", 0);
   log_seconds(&log, "b", 7);

@@ -83,8 +83,11 @@ def jobs(top):
     except FileNotFoundError:
         return found
     for name in names:
-        with open(os.path.join(top, "queue", name), "rb") as control:
-            text = control.read()
+        try:
+            with open(os.path.join(top, "queue", name), "rb") as control:
+                text = control.read()
+        except FileNotFoundError:  # done meanwhile
+            continue
         lines = [line.split(b": ", 1) for line in text.splitlines()]
         value = dict(line for line in lines if len(line) == 2)
         data = None

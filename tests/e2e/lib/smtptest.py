@@ -284,15 +284,16 @@ class Client:
 
 
 class Server:
-    """A trap under tcpserver on a free port of the loopback."""
+    """A trap under tcpserver on a free port of the loopback. prefix: what runs
+    tcpserver; chain: what runs trap-smtpd."""
 
-    def __init__(self, trap, connections=300, prefix=()):
+    def __init__(self, trap, connections=300, prefix=(), chain=()):
         if POOLED:
             trap.start_pool()
         self.process = subprocess.Popen(
             [*prefix, "tcpserver", "-1", "-H", "-R", "-l0",
              "-c", str(connections), "-b", str(connections),
-             "127.0.0.1", "0", "trap-smtpd"],
+             "127.0.0.1", "0", *chain, "trap-smtpd"],
             cwd=trap.dir, env=trap.environment({}), stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=trap.log_file)
         atexit.register(self.stop)
