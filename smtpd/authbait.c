@@ -43,6 +43,7 @@ judge(struct session *session, char const *method, char const *secret)
     keep(session, "secret", secret);
     session->said_client = false;
   }
+  recording_keep(session);
   session_log(session, &log, "auth");
   log_string(&log, "method", method);
   log_number(&log, "try", auth->tries);

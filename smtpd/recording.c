@@ -61,7 +61,7 @@ complain(struct session *session)
 }
 
 void
-recording_mail(struct session *session)
+recording_keep(struct session *session)
 {
   transcript_keep(session->wire.transcript);
   if (is_kept(session))

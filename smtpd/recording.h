@@ -29,8 +29,8 @@ void recording_begin(struct session *session);
 void recording_command(struct session *session, char const *line, size_t n);
 void recording_long_line(struct session *session, char const *line, size_t n);
 
-/* A message begins: from here on there is a file. */
-void recording_mail(struct session *session);
+/* A message begins, or a password was tried: from here on there is a file. */
+void recording_keep(struct session *session);
 
 /* Its body begins: what its commands were is settled. */
 void recording_body(struct session *session);

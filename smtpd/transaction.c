@@ -81,7 +81,7 @@ start_transaction(struct session *session, struct envelope_command const *mail)
   session->junk = 0;
   session->body.passed = false;
   session->pipeline.queued[0] = 0;
-  recording_mail(session);
+  recording_keep(session);
   replay_start(&session->replay);
   size_t n = make_line(session, "MAIL FROM", mail);
   session->replay.decided = n;

@@ -299,6 +299,19 @@ def test_killed():
     is_same("." + job.meta["evidence"].decode(), name, "the job has its name")
 
 
+def test_password():
+    """A password that was tried is evidence enough."""
+    trap = evident(authbait="0")
+    server = Server(trap)
+    talk = Talk(server.connect())
+    talk.say(b"EHLO x\r\n")
+    talk.say(b"AUTH PLAIN AGJvYgBzZWNyZXQ=\r\n")
+    talk.say(b"QUIT\r\n")
+    talk.end(hang_up=False)
+    check_whole(the_transcript(trap), talk, "a password and no message")
+    server.stop()
+
+
 def test_tls():
     trap = evident(tls="sock")
     os.mkdir(trap.dir + "/keys", 0o700)
@@ -341,5 +354,6 @@ if not POOLED:  # a pool's pipeline is not of the one who is limited
     test_failures()
 test_limit()
 test_killed()
+test_password()
 test_tls()
 done()
