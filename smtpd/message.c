@@ -93,11 +93,9 @@ drop_chunk(struct session *session, uint64_t left)
 {
   while (left) {
     char const *bytes;
+    if (!wire_has_input(&session->wire))
+      session_give_back(session);
     size_t n = wire_piece(&session->wire, &bytes);
-    if (!n && session->wire.alarmed) {
-      session_hear_pool(session);
-      continue;
-    }
     if (!n)
       return;
     if (n > left)

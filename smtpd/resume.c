@@ -138,6 +138,15 @@ session_hear_pool(struct session *session)
 }
 
 void
+session_give_back(struct session *session)
+{
+  if (!session->pipeline.running || !session->pipeline.leased)
+    return;
+  session->lost = session->lost || must_hold(session);
+  park(session);
+}
+
+void
 session_yield(struct session *session)
 {
   struct pipeline *pipeline = &session->pipeline;

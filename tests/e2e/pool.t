@@ -311,6 +311,33 @@ def test_idle():
     server.stop()
 
 
+DROPPED = {
+    "a chunk after RSET": (b"MAIL FROM:<a@a.example>\r\nRSET\r\n"
+                           b"BDAT 999999999\r\nx", 2),
+    "a chunk for nobody": (b"MAIL FROM:<a@a.example>\r\n"
+                           b"RCPT TO:<old@trap.example>\r\n"
+                           b"BDAT 999999999\r\nx", 3),
+    "a body that is too big": (b"MAIL FROM:<a@a.example>\r\n"
+                               b"RCPT TO:<u@trap.example>\r\nDATA\r\n" +
+                               b"x" * 200000, 3),
+}
+
+
+def test_dropped():
+    """What is read only to be dropped needs no pipeline."""
+    for name, (sent, replies) in DROPPED.items():
+        trap = new_trap("-n1", "-m1", databytes="1000", poolwait="5")
+        client = trap.connect(kind=socket.SOCK_STREAM)
+        client.greet()
+        client.send(sent)
+        for _ in range(replies):
+            client.reply()
+        answer = deliver(trap, "other")
+        ok(answer.startswith(ACCEPTED),
+           f"{name}, and nothing more: the next one is served", answer)
+        client.close()
+
+
 def stall(server, how):
     client = server.connect()
     client.greet()
@@ -368,5 +395,6 @@ test_signals()
 test_sockets()
 test_waiting()
 test_idle()
+test_dropped()
 test_stalled(100 if SANITIZED else 500, 16)
 done()
