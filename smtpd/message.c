@@ -115,7 +115,8 @@ message_bdat(struct session *session, char const *argument, size_t n)
     return;
   }
   if (!session->in_bdat && !may_begin(session)) {
-    drop_chunk(session, bytes);
+    if (!session->why)
+      drop_chunk(session, bytes);
     return;
   }
   session->junk = 0;
