@@ -1,6 +1,8 @@
 /* DATA and BDAT. */
 #include "smtpd/session.h"
 
+#include <skalibs/types.h>
+
 #include "lib/clock.h"
 #include "lib/command.h"
 
@@ -105,6 +107,18 @@ drop_chunk(struct session *session, uint64_t left)
   }
 }
 
+/* The chunk has come where its command's line was. */
+static void
+say_taken(struct session *session, uint64_t chunk_bytes)
+{
+  char count[UINT64_FMT];
+  session->argument = count;
+  session->argument_bytes = uint64_fmt(count, chunk_bytes);
+  session_say(session, "250 2.0.0 Ok");
+  session->argument = "";
+  session->argument_bytes = 0;
+}
+
 void
 message_bdat(struct session *session, char const *argument, size_t n)
 {
@@ -123,10 +137,11 @@ message_bdat(struct session *session, char const *argument, size_t n)
   if (!session->in_bdat)
     body_start(session, DOT_LINE);
   session->in_bdat = true;
+  session->argument_bytes = 0;
   if (!body_chunk(session, bytes, last))
     return;
   if (last || session->body.discard)
     finish_message(session);
   else
-    session_say(session, "250 2.0.0 Ok");
+    say_taken(session, bytes);
 }
