@@ -52,8 +52,10 @@ static int
 ready_pipeline(struct session *session)
 {
   struct pipeline *pipeline = &session->pipeline;
-  if (pipeline->running && pipeline->broken)
+  if (pipeline->running && pipeline->broken) {
     pipeline_end(pipeline);
+    session->wire.alarm = -1;
+  }
   if (!pipeline->running) {
     if (!pipeline_start(pipeline, &session->config, session->id))
       return 0;
