@@ -170,6 +170,8 @@ smtpwire_secure(struct smtpwire *wire, char const *target, bool verify)
 {
   char host[SMTPWIRE_HOST_MAX + 1];
   int64_t end_ms = deadline(wire, 1);
+  if (wire->tls)
+    return failed(wire, "TLS is there already");
   if (wire->from != wire->to)
     return failed(wire, "the server said something before TLS");
   if (host_of(target, host, sizeof host) == -1)

@@ -114,7 +114,10 @@ next_piece(struct session *session, char const **bytes)
     if (!wire_has_input(wire)) {
       if (is_too_slow(session))
         return 0;
-      session_yield(session);
+      if (session->body.discard)
+        session_give_back(session);
+      else
+        session_yield(session);
     }
     size_t n = wire_piece(wire, bytes);
     if (n)

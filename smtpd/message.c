@@ -1,6 +1,8 @@
 /* DATA and BDAT. */
 #include "smtpd/session.h"
 
+#include <skalibs/types.h>
+
 #include "lib/clock.h"
 #include "lib/command.h"
 
@@ -93,11 +95,9 @@ drop_chunk(struct session *session, uint64_t left)
 {
   while (left) {
     char const *bytes;
+    if (!wire_has_input(&session->wire))
+      session_give_back(session);
     size_t n = wire_piece(&session->wire, &bytes);
-    if (!n && session->wire.alarmed) {
-      session_hear_pool(session);
-      continue;
-    }
     if (!n)
       return;
     if (n > left)
@@ -105,6 +105,18 @@ drop_chunk(struct session *session, uint64_t left)
     wire_take(&session->wire, n);
     left -= n;
   }
+}
+
+/* The chunk has come where its command's line was. */
+static void
+say_taken(struct session *session, uint64_t chunk_bytes)
+{
+  char count[UINT64_FMT];
+  session->argument = count;
+  session->argument_bytes = uint64_fmt(count, chunk_bytes);
+  session_say(session, "250 2.0.0 Ok");
+  session->argument = "";
+  session->argument_bytes = 0;
 }
 
 void
@@ -117,17 +129,19 @@ message_bdat(struct session *session, char const *argument, size_t n)
     return;
   }
   if (!session->in_bdat && !may_begin(session)) {
-    drop_chunk(session, bytes);
+    if (!session->why)
+      drop_chunk(session, bytes);
     return;
   }
   session->junk = 0;
   if (!session->in_bdat)
     body_start(session, DOT_LINE);
   session->in_bdat = true;
+  session->argument_bytes = 0;
   if (!body_chunk(session, bytes, last))
     return;
   if (last || session->body.discard)
     finish_message(session);
   else
-    session_say(session, "250 2.0.0 Ok");
+    say_taken(session, bytes);
 }

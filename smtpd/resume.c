@@ -52,8 +52,10 @@ static int
 ready_pipeline(struct session *session)
 {
   struct pipeline *pipeline = &session->pipeline;
-  if (pipeline->running && pipeline->broken)
+  if (pipeline->running && pipeline->broken) {
     pipeline_end(pipeline);
+    session->wire.alarm = -1;
+  }
   if (!pipeline->running) {
     if (!pipeline_start(pipeline, &session->config, session->id))
       return 0;
@@ -135,6 +137,15 @@ session_hear_pool(struct session *session)
   session->wire.alarmed = false;
   if (fdpass_receive(session->pipeline.lease.socket, &byte, fds, &n) > 0)
     session->wanted = byte == LEASE_WANTED;
+}
+
+void
+session_give_back(struct session *session)
+{
+  if (!session->pipeline.running || !session->pipeline.leased)
+    return;
+  session->lost = session->lost || must_hold(session);
+  park(session);
 }
 
 void

@@ -177,6 +177,9 @@ void session_hear_pool(struct session *session);
 /* The client is to be waited for: give the pipeline back if that is right. */
 void session_yield(struct session *session);
 
+/* What comes is for no pipeline, however long it is: give it back. */
+void session_give_back(struct session *session);
+
 /* transaction.c */
 void transaction_mail(struct session *session, char const *argument, size_t n);
 void transaction_rcpt(struct session *session, char const *argument, size_t n);

@@ -216,6 +216,25 @@ def test_nothing():
            trap.log())
 
 
+def test_forged():
+    """As the page says to get it out of the log."""
+    with open("smtpd/trapline-evidence.5") as page:
+        (script,) = re.findall(r"sed -n '(.*)'", page.read())
+    trap = evident()
+    talk = Talk(trap.connect())
+    talk.say(b"EHLO x end session=1 dialect=E;forged;x y\r\n")
+    talk.say(b"MAIL FROM:<\"a end session=1 dialect=E;x y\"@b>\r\n")
+    talk.say(b"RCPT TO:<c@d>\r\n")
+    talk.say(b"DATA\r\n")
+    talk.say(b"z\r\n.\r\n")
+    talk.end()
+    out = subprocess.run(["sed", "-n", script.replace("\\e", "\\")],
+                         input=trap.log(), capture_output=True, text=True,
+                         check=True).stdout
+    is_same(out, "EMRD;UU;crlf;tight;odd;-;wait\n",
+            "a client cannot say another dialect in the log")
+
+
 def send_two(trap, before=(), **more):
     """Two messages; returns their answers."""
     talk = Talk(trap.connect(**more))
@@ -350,6 +369,7 @@ test_exact()
 test_packets()
 test_gone()
 test_nothing()
+test_forged()
 if not POOLED:  # a pool's pipeline is not of the one who is limited
     test_failures()
 test_limit()

@@ -2,15 +2,17 @@
 """control/persona: the trap says what the real servers said (tests/bench/
 transcribe), but for what differs each time; trap and other addresses are
 answered alike; rules that are wrong."""
+import fcntl
 import os
 import re
 import shutil
 import socket
 import sys
+import termios
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "lib"))
-from smtptest import Trap, done, is_same, ok  # noqa: E402
+from smtptest import Trap, done, is_same, ok, wait_until  # noqa: E402
 
 PERSONAS = "run/trap/control/personas"
 # What is another each time, or set by the operator.
@@ -157,6 +159,29 @@ def test_late():
             "a time-out")
 
 
+def test_chunk():
+    """What a chunk's reply says of its command, the chunk has not changed."""
+    trap = new_trap("own")
+    trap.control("personas/own", "BDAT 250 -> 250 2.0.0 Ok: $arg bytes")
+    talk = Talk(trap)
+    talk.reply()
+    talk.say(b"MAIL FROM:<a@b>")
+    talk.say(b"RCPT TO:<c@d>")
+    is_same(talk.say(b"BDAT 3000\r\n" + b"a secret" * 374 + b"......"),
+            [b"250 2.0.0 Ok: 3000 bytes"], "a chunk in one packet")
+    sent = talk.client.socket
+    sent.sendall(b"BDAT 70000\r\n")
+    wait_until(lambda: not has_unread(sent))
+    sent.sendall(b"a secret" * 8750)
+    is_same(talk.reply(), [b"250 2.0.0 Ok: 70000 bytes"], "and in several")
+
+
+def has_unread(sock):
+    """Whether the other end has not read all."""
+    queued = fcntl.ioctl(sock, termios.TIOCOUTQ, b"\0" * 4)
+    return any(queued)
+
+
 def test_wrong():
     for text, name in (("NOOP 250 > 250 x", "no arrow"),
                        ("NOOP -> 250 x", "no reply"),
@@ -183,5 +208,8 @@ for shipped in sorted(os.listdir(PERSONAS)):
 test_variables()
 test_helo()
 test_late()
+
+
+test_chunk()
 test_wrong()
 done()

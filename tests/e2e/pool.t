@@ -311,6 +311,53 @@ def test_idle():
     server.stop()
 
 
+DROPPED = {
+    "a chunk after RSET": (b"MAIL FROM:<a@a.example>\r\nRSET\r\n"
+                           b"BDAT 999999999\r\nx", 2),
+    "a chunk for nobody": (b"MAIL FROM:<a@a.example>\r\n"
+                           b"RCPT TO:<old@trap.example>\r\n"
+                           b"BDAT 999999999\r\nx", 3),
+    "a body that is too big": (b"MAIL FROM:<a@a.example>\r\n"
+                               b"RCPT TO:<u@trap.example>\r\nDATA\r\n" +
+                               b"x" * 200000, 3),
+}
+
+
+def test_dropped():
+    """What is read only to be dropped needs no pipeline."""
+    for name, (sent, replies) in DROPPED.items():
+        trap = new_trap("-n1", "-m1", databytes="1000", poolwait="5")
+        client = trap.connect(kind=socket.SOCK_STREAM)
+        client.greet()
+        client.send(sent)
+        for _ in range(replies):
+            client.reply()
+        answer = deliver(trap, "other")
+        ok(answer.startswith(ACCEPTED),
+           f"{name}, and nothing more: the next one is served", answer)
+        client.close()
+
+
+def test_dropped_alone():
+    """Also when a pipeline broke, and no other one is to be had."""
+    dies = ("sh -c 'while read -r l; do case $l in RCPT*) exit 1;; esac; "
+            "echo \"$l\"; done'")
+    trap = Trap(pipeline=(dies,), poolwait="9")
+    trap.start_pool("-n1", "-m1")
+    client = trap.connect(kind=socket.SOCK_STREAM)
+    client.greet()
+    answer = client.say("MAIL FROM:<a@a.example>", "RCPT TO:<u@trap.example>")
+    is_same(answer[:3], b"451", "the pipeline breaks")
+    client.say("RSET")
+    trap.stop_pool()
+    client.send(b"MAIL FROM:<a@a.example>\r\nBDAT 12\r\n")
+    is_same([client.reply()[:3], client.reply()[:3]], [b"451", b"503"],
+            "there is no other one")
+    client.send(b"QUIT\r\nNOOP\r\n")
+    is_same(client.say("VRFY x")[:3], b"252", "no chunk is taken for commands")
+    client.close()
+
+
 def stall(server, how):
     client = server.connect()
     client.greet()
@@ -368,5 +415,7 @@ test_signals()
 test_sockets()
 test_waiting()
 test_idle()
+test_dropped()
+test_dropped_alone()
 test_stalled(100 if SANITIZED else 500, 16)
 done()

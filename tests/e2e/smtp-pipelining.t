@@ -134,6 +134,18 @@ def test_refused_sender():
     ok("rcpt=1 refused=0" in trap.log(), "nor in the log", trap.log())
 
 
+def test_hung_up():
+    """A chunk behind a verdict that hangs up is not waited for."""
+    trap = Trap(["rcptcheck", "deliver-dirqueue queue"], timeout="600",
+                rcptcheck="old@d.example DENY_DISCONNECT go away")
+    client = trap.connect(kind=socket.SOCK_STREAM)
+    client.send(b"MAIL FROM:<a@b.example>\r\nRCPT TO:<old@d.example>\r\n"
+                b"BDAT 999999999\r\nx")
+    got = b"".join(client.finish(hang_up=False))
+    is_same(got.split(b"\r\n")[1:], [b"250 2.1.0 Ok", b"550 5.1.1 go away", b""],
+            "hung up, in front of a chunk")
+
+
 test_packets()
 test_whole_session()
 test_writes()
@@ -141,4 +153,5 @@ test_many_recipients()
 test_splits()
 test_waiting()
 test_refused_sender()
+test_hung_up()
 done()

@@ -359,6 +359,10 @@ def test_tls():
     code, out, _ = play(script, before + after)[0]
     ok(code == 1 and out.startswith("@ 6\n- (TLS)\n+ (TLS: "),
        "no TLS any more", out)
+    script = Script(Script.secure, Script.secure)
+    code, out, _ = play(script, "V 0 1\n" + "T 0\n" * 9)[0]
+    is_same((code, out), (1, "@ 3\n- (TLS)\n+ (TLS is there already)\n"),
+            "TLS in TLS, though the server would")
 
 
 def test_large():
