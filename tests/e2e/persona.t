@@ -208,8 +208,6 @@ for shipped in sorted(os.listdir(PERSONAS)):
 test_variables()
 test_helo()
 test_late()
-
-
 test_chunk()
 test_wrong()
 done()
