@@ -81,15 +81,26 @@ evidencelist_all(struct evidencefile *file)
 }
 
 enum evidencefile_result
-evidencelist_message(struct evidencefile *file, uint64_t number, bool *found)
+evidencelist_message(struct evidencefile *file, uint64_t number, bool *found,
+                     bool *is_cut)
 {
   struct evidencebody body = {0};
-  struct evidence_piece piece;
+  struct evidence_piece piece = {0};
   enum evidencefile_result result;
+  bool is_whole = false; /* the transcript */
+  bool in_body = false;
   while (body.messages <= number &&
-         (result = evidencefile_next(file, &piece)) == EVIDENCEFILE_PIECE)
+         (result = evidencefile_next(file, &piece)) == EVIDENCEFILE_PIECE) {
     if (evidencebody_see(&body, &piece) == number)
       fwrite(piece.bytes, 1, piece.n, stdout);
+    if (piece.kind == 'X')
+      break;
+    is_whole = piece.kind == 'E';
+    if (piece.kind != 'P')
+      in_body = piece.kind == 'B' || body.in_chunks;
+  }
   *found = body.messages >= number;
-  return body.messages > number ? EVIDENCEFILE_END : result;
+  *is_cut = body.messages == number && !is_whole && in_body;
+  return body.messages > number || piece.kind == 'X' ? EVIDENCEFILE_END
+                                                     : result;
 }

@@ -10,9 +10,11 @@
 /* Each record on a line, escaped, bodies by their size. */
 enum evidencefile_result evidencelist_all(struct evidencefile *file);
 
-/* The bytes of message number as they came; *found: there is such a one. */
+/* The bytes of message number as they came; *found: there is such a one;
+ * *is_cut: the transcript ends in the middle of it. */
 enum evidencefile_result evidencelist_message(struct evidencefile *file,
-                                              uint64_t number, bool *found);
+                                              uint64_t number, bool *found,
+                                              bool *is_cut);
 
 /* The n bytes, escaped. */
 void evidencelist_put(char const *bytes, size_t n);

@@ -74,18 +74,28 @@ flush_output(void)
     strerr_diefusys(EXIT_TEMPORARY, "write to standard output");
 }
 
+static void
+warn_of_cut(char const *path)
+{
+  strerr_warnw("the transcript ends before the session did: ", path);
+}
+
 static int
 show(struct options const *options)
 {
   struct evidencefile file = {.fd = open_file(options->path)};
   bool found = true;
+  bool is_cut = false;
   check(&file,
-        options->list ? evidencelist_all(&file)
-                      : evidencelist_message(&file, options->message, &found),
+        options->list
+            ? evidencelist_all(&file)
+            : evidencelist_message(&file, options->message, &found, &is_cut),
         options->path);
   flush_output();
   if (!found)
     strerr_dief(EXIT_PERMANENT, "no such message in ", options->path);
+  if (is_cut)
+    warn_of_cut(options->path);
   return EXIT_DONE;
 }
 
@@ -101,7 +111,7 @@ replay(struct options *options)
   flush_output();
   check(&play->events, result, options->path);
   if (play->was_cut)
-    strerr_warnw("the transcript ends before the session did: ", options->path);
+    warn_of_cut(options->path);
   return play->differences ? EXIT_DIFFERENT : EXIT_DONE;
 }
 

@@ -173,10 +173,11 @@ def test_page():
     text = text[text.index("\nV 0 1\n") + 1:]
     text = text[:text.index("\n.Ed") + 1].replace("\\&", "").replace("\\e",
                                                                      "\\")
+    text = text.replace("there\n.\n", "there\r\n.\r\n")  # no page can show them
     code, out, error = run("-l", write(text))
     is_same((code, error), (0, ""), "the page's example is a transcript")
     ok("0.131 > MAIL FROM:<a@example.org>\\n\n" in out and
-       "0.180 > 24 bytes of message 1\n" in out and
+       "0.180 > 26 bytes of message 1\n" in out and
        out.endswith("0.230   end: quit\n"), "... as it is listed", out)
     packets = sum(map(int, re.findall(r"^P \d+ (\d+)$", text, re.M)))
     script = Script(lambda self: self.socket.shutdown(socket.SHUT_WR),
@@ -298,8 +299,19 @@ def test_cut():
     half = SESSION[:SESSION.index("B 341 20") + 14]
     is_same(play(Script(GREETING, 17, HELLO, 38, TAKEN, Script.end), half),
             ((0, "", warning), SENT[:len(COMMANDS + ENVELOPE) + 15]), "cut short: in a body")
-    for name, arguments in (("listed", "-l"), ("its body", "-b1")):
-        is_same(run(arguments, write(half))[0], 0, f"cut short: {name}")
+    is_same(run("-l", write(half))[0], 0, "cut short: listed")
+    begun = "V 0 1\nC 1 DATA\\r\\n\nS 1 354 go\nP 2 9\n"
+    chunk = "V 0 1\nC 1 BDAT 4\\r\\n\nB 1 4\nhalf\nS 1 250 ok\n"
+    for name, text in (("full", begun + "B 2 4\nhalf\nX 3\nE 4 quit\n"),
+                       ("full between chunks", chunk + "X 3\nE 4 quit\n"),
+                       ("killed between chunks", chunk + "P 2 3\n"),
+                       ("killed", begun + "B 2 5\nhalf")):
+        is_same(run("-b1", write(text)), (0, "half", warning), f"cut body: {name}")
+    whole = begun + "B 2 4\nhalf\nS 3 250 ok\n"
+    for name, text in (("full behind it", whole + "X 3\nE 4 quit\n"),
+                       ("killed behind it", whole + "P 3 6\n"),
+                       ("the client went", begun + "B 2 4\nhalf\nE 4 eof\n")):
+        is_same(run("-b1", write(text)), (0, "half", ""), f"no warning: {name}")
 
 
 def test_bodies():
@@ -309,7 +321,7 @@ def test_bodies():
               "C 2 DATA\\r\\n\nB 2 3\n.\r\n\nC 3 BDAT 1\\r\\n\nB 3 1\nx\n"
               "C 4 RSET\\r\\n\nC 5 BDAT 0 LAST\\r\\n\nC 6 DATA\\r\\n\n"
               "S 6 554 no\nC 7 DA\nC 7 TA\\r\\n\nB 7 2\n\xff\0\n")
-    path = write(chunks)
+    path = write(chunks + "E 8 eof\n")
     for number, body in enumerate(("a\nb\r\n", ".\r\n", "x", "", "\xff\0"), 1):
         is_same(run(f"-b{number}", path), (0, body, ""), f"message {number}")
     is_same(run("-b6", path)[0], 100, "no sixth")

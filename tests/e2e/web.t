@@ -102,6 +102,7 @@ def set_up(port):
         put(f"{folder}/env/QUEUE", queue.replace("/var/spool/trapline", base))
         pipeline = get(f"{folder}/control/pipeline")
         for old, new in (("/var/spool/trapline", base), ("-m 60 ", ""),
+                         ("# deliver-dirqueue -c", "deliver-dirqueue -c"),
                          ("/usr/bin/", base + "/bin/"),
                          ("samples.collector.example:25",
                           f"127.0.0.1:{port}")):
