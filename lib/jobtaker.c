@@ -306,8 +306,7 @@ rename_changed(struct jobqueue *queue, char const *changed, char const *job,
     return -1;
   }
   /* Two jobs of a queue with fan-out may have one name, and one lock. */
-  if (jobfan_base(job) != job && strcmp(job, move->name) != 0 &&
-      faccessat(directory, move->name, F_OK, AT_SYMLINK_NOFOLLOW) == 0) {
+  if (faccessat(directory, move->name, F_OK, AT_SYMLINK_NOFOLLOW) == 0) {
     errno = EEXIST;
     jobqueue_fail(queue, "move to", move->directory, move->name);
     unlinkat(queue->tmp, changed, 0);
