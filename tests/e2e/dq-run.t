@@ -20,13 +20,13 @@ SINK_DQ = os.path.join(LIB, "dq-sink")
 class Worker:
     """A running dq-run, its pipeline dq-sink unless told otherwise."""
 
-    def __init__(self, queue, *options, pipeline=None):
+    def __init__(self, queue, *options, pipeline=None, wrap=()):
         self.record = "record"
         self.log_path = "log.%d" % d.made_workers
         d.made_workers += 1
         with open(self.log_path, "wb") as log:
             self.process = subprocess.Popen(
-                [DQ_RUN, *options, queue, *(pipeline or [SINK_DQ, "record"])],
+                [*wrap, DQ_RUN, *options, queue, *(pipeline or [SINK_DQ, "record"])],
                 stderr=log)
 
     def log(self):
@@ -202,6 +202,16 @@ def test_recipients():
             "-r: nor then")
     d.equal(d.control_of("q/no/" + names("q", "no")[0])["rcpt_to"], "550@z",
             "-r: moved for the refused one alone")
+
+
+def test_settled():
+    """A sink that told of all recipients, and was gone before it answered."""
+    d.enqueue("q", b"told\n", {"rcpt_to": "x@y\tz@y"})
+    worker = Worker("q", "-b", "1")
+    worker.says("pipeline broken")
+    d.wait_for(lambda: is_empty("q"), "empty")
+    worker.end()
+    d.equal(recorded(), ["told"], "nobody gets the message twice")
 
 
 def test_fan_out():
