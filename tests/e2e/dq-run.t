@@ -214,6 +214,30 @@ def test_settled():
     d.equal(recorded(), ["told"], "nobody gets the message twice")
 
 
+def test_fan_barred():
+    """Another user's directory of fan-out, which must not be read."""
+    if os.geteuid():
+        d.skip("the other jobs are taken", "needs root")
+        return
+    d.enqueue("q", b"barred\n", place="3")
+    for i, place in enumerate(("", "5")):
+        d.enqueue("q", b"read %d\n" % i, place=place)
+    os.chmod(".", 0o777)
+    subprocess.run(["chown", "-R", "nobody", "q"], check=True)
+    os.chmod("q/queue/3", 0)
+    worker = Worker("q", "-i", "1", pipeline=[SINK_DQ, "record"],
+                    wrap=["setuidgid", "nobody"])
+    d.wait_for(lambda: len(recorded()) == 2, "the other two")
+    d.equal(sorted(recorded()), ["read 0", "read 1"],
+            "the other jobs are taken")
+    d.equal(worker.log().count("jobs left alone name=3 reason=\"not permitted"),
+            1, "that one is reported, once")
+    os.chmod("q/queue/3", 0o700)
+    d.wait_for(lambda: len(recorded()) == 3, "the third")
+    d.equal(recorded()[2], "barred", "and taken once it may be")
+    worker.end()
+
+
 def test_fan_out():
     """Control files in queue/0 to queue/f."""
     order = []
