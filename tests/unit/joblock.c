@@ -285,8 +285,8 @@ main(void)
   test_stale();
   test_fudge();
   test_flock();
-  test_missing();
   test_host();
+  test_missing();
   joblock_remove(&lock, &queue);
   snprintf(command, sizeof command, "rm -rf %s", top);
   shell(command);
