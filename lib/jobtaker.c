@@ -153,7 +153,7 @@ static enum jobtaker_result
 take_open(struct jobtaker *taker, struct job *job, char const *name,
           int control)
 {
-  struct stat status;
+  struct stat status, now;
   if (taker->damaged && fstat(control, &status) == 0 &&
       is_remembered(taker, name, &status))
     return JOBTAKER_KNOWN;
@@ -166,9 +166,10 @@ take_open(struct jobtaker *taker, struct job *job, char const *name,
   case JOBLOCK_FAILED:
     return JOBTAKER_FAILED;
   }
-  /* Whoever had the lock before may have finished the job. */
+  /* Whoever had the lock before may have finished the job, or put it aside. */
   if (fstat(control, &status) == -1 || !S_ISREG(status.st_mode) ||
-      !status.st_nlink) {
+      fstatat(taker->queue.queue, name, &now, AT_SYMLINK_NOFOLLOW) == -1 ||
+      now.st_dev != status.st_dev || now.st_ino != status.st_ino) {
     joblock_drop(&job->lock, &taker->queue);
     return JOBTAKER_GONE;
   }

@@ -204,6 +204,26 @@ def test_recipients():
             "-r: moved for the refused one alone")
 
 
+def test_moved():
+    """A job that another worker put aside just before it was locked here."""
+    name = d.enqueue("q", b"moved\n")
+    worker = Worker("q", "-i", "600", wrap=[
+        "strace", "-D", "-qq", "-o", "calls", "-e", "trace=openat,linkat,unlinkat",
+        "-e", "inject=linkat:delay_enter=1000000"])
+    opened = '"%s", O_RDONLY' % name
+    d.wait_for(lambda: os.path.exists("calls") and any(
+        f.startswith("lock") for f in names("q", "tmp")), "opened")
+    with open("calls", encoding="utf-8") as calls:
+        d.ok(opened in calls.read(), "the control file is open")
+    os.makedirs("q/deferred", exist_ok=True)
+    os.rename("q/queue/" + name, "q/deferred/999999999999." + name)
+    d.wait_for(lambda: open("calls", encoding="utf-8").read().count(
+        'unlinkat(') and not names("q", "active"), "locked and let go")
+    d.equal(worker.end(), 0, "ends")
+    d.equal(recorded(), [], "a job that is put aside is not taken")
+    d.equal(names("q", "deferred"), ["999999999999." + name], "it stays there")
+
+
 def test_settled():
     """A sink that told of all recipients, and was gone before it answered."""
     d.enqueue("q", b"told\n", {"rcpt_to": "x@y\tz@y"})
