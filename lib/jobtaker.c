@@ -294,6 +294,18 @@ write_changed(struct jobtaker *taker, struct job *job,
   return written ? 0 : -1;
 }
 
+/* Whether the place that a job is to have is another's. */
+static bool
+is_taken(struct jobqueue const *queue, char const *job, int directory,
+         char const *name)
+{
+  struct stat there, ours;
+  if (fstatat(directory, name, &there, AT_SYMLINK_NOFOLLOW) == -1)
+    return false;
+  return fstatat(queue->queue, job, &ours, AT_SYMLINK_NOFOLLOW) == -1 ||
+         there.st_dev != ours.st_dev || there.st_ino != ours.st_ino;
+}
+
 /* First the changed file takes the old one's place, then it moves: each of the
  * two renames is whole or not at all. */
 static int
@@ -307,7 +319,7 @@ rename_changed(struct jobqueue *queue, char const *changed, char const *job,
     return -1;
   }
   /* Two jobs of a queue with fan-out may have one name, and one lock. */
-  if (faccessat(directory, move->name, F_OK, AT_SYMLINK_NOFOLLOW) == 0) {
+  if (is_taken(queue, job, directory, move->name)) {
     errno = EEXIST;
     jobqueue_fail(queue, "move to", move->directory, move->name);
     unlinkat(queue->tmp, changed, 0);
