@@ -1,4 +1,5 @@
-/* What has no business in queue/ and data/, and what nobody else says. */
+/* What has no business in queue/, active/ and data/, and what nobody else says.
+ */
 #include "deliver/fsck.h"
 
 #include <dirent.h>
@@ -22,11 +23,12 @@ enum place {
   DATA,       /* x */
   DATA_FIRST, /* y in data/x */
   DATA_LEAF,  /* data files */
+  ACTIVE,     /* locks */
 };
 
 struct walk {
   struct fsck *fsck;
-  char const *top; /* "queue" or "data"; paths are below it */
+  char const *top; /* "queue", "active" or "data"; paths are below it */
   struct progress progress;
 };
 
@@ -62,7 +64,7 @@ judge(char const *name, unsigned char type, enum place place)
     return "a fifo, socket or device";
   if (!holds_files)
     return "a file outside of data/x/y";
-  if (place == DATA_LEAF)
+  if (place == DATA_LEAF || place == ACTIVE)
     return NULL;
   if (!ascii_is_digit(name[0]))
     return "no job: its name begins with no digit";
@@ -121,6 +123,9 @@ fsck_odd(struct fsck *fsck)
   progress_start(&walk.progress, "entries");
   if (queue->queue != -1)
     look_into(&walk, queue->queue, ".", "", QUEUE);
+  walk.top = "active";
+  if (queue->active != -1)
+    look_into(&walk, queue->active, ".", "", ACTIVE);
   walk.top = "data";
   if (queue->data != -1)
     look_into(&walk, queue->data, ".", "", DATA);

@@ -162,6 +162,29 @@ is_load_due(struct worker const *worker)
          worker->now_ms >= worker->load_ms;
 }
 
+/* Say what the load passed over, once. */
+static void
+log_passed_over(struct worker *worker)
+{
+  struct joblist const *list = &worker->list;
+  struct log log;
+  if (list->too_long != worker->too_long) {
+    worker->too_long = list->too_long;
+    log_start(&log, "names too long in the queue");
+    log_number(&log, "count", list->too_long);
+    log_write(&log);
+  }
+  if (list->barred != worker->barred) {
+    worker->barred = list->barred;
+    if (!list->barred)
+      return;
+    log_start(&log, "directory of jobs left alone");
+    log_bytes(&log, "name", &list->barred, 1);
+    log_string(&log, "reason", "not permitted");
+    log_write(&log);
+  }
+}
+
 /* 0 or -1. */
 static int
 load(struct worker *worker)
@@ -182,13 +205,7 @@ load(struct worker *worker)
   int64_t end_ms = worker_clock();
   worker->load_ms = end_ms + (end_ms - worker->now_ms) * SCAN_SHARE;
   worker->now_ms = end_ms;
-  if (list->too_long == worker->too_long)
-    return 0;
-  struct log log;
-  worker->too_long = list->too_long;
-  log_start(&log, "names too long in the queue");
-  log_number(&log, "count", list->too_long);
-  log_write(&log);
+  log_passed_over(worker);
   return 0;
 }
 

@@ -78,6 +78,10 @@ enum {
 /* Which of these recipient i is, or 0. */
 unsigned int replay_fate(struct replay const *replay, size_t i);
 
+/* Whether sinks have told what became of every recipient, so that the answers
+ * do not matter. */
+bool replay_is_settled(struct replay const *replay);
+
 /* Add the addresses of recipients of these fates to out, one TAB between any
  * two addresses in it. *count: so many. 1, or 0 if there is no memory. */
 int replay_left(struct replay const *replay, unsigned int fates, stralloc *out,

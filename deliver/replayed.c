@@ -208,6 +208,15 @@ replay_fate(struct replay const *replay, size_t i)
   return fates[weight(final_code(replay, recipient))];
 }
 
+bool
+replay_is_settled(struct replay const *replay)
+{
+  for (size_t i = 0; i < replay->recipients; i++)
+    if (!replay->recipient[i].settled)
+      return false;
+  return replay->recipients > 0;
+}
+
 int
 replay_left(struct replay const *replay, unsigned int fates, stralloc *out,
             size_t *count)

@@ -234,6 +234,10 @@ worker_settle_broken(struct worker *worker, struct slot *slot,
                      char const *reason)
 {
   char answer[REPLAY_ANSWER_MAX + 1];
+  if (replay_is_settled(&slot->replay)) {
+    worker_settle(worker, slot);
+    return;
+  }
   snprintf(answer, sizeof answer, "451 4.3.0 pipeline: %s", reason);
   worker_defer(worker, slot, answer);
 }

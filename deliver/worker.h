@@ -49,6 +49,7 @@ struct worker {
   uint64_t opened;      /* the queue, when the list was begun */
   uint64_t busy_seen;   /* jobs of others, since the last load */
   uint64_t too_long;    /* names in the last load, as the log has it */
+  char barred;          /* the same */
   int64_t load_ms;      /* not before: the next load of the list */
   int64_t rescan_at_ms; /* at the latest */
   int64_t pause_ms;     /* storage trouble: nothing is taken until... */

@@ -184,7 +184,9 @@ next_stream(struct joblist *list, int directory)
     list->place = name[0];
     if (open_stream(list, directory, name) == 0)
       return 1;
-    if (errno != ENOENT && errno != ENOTDIR && errno != ELOOP)
+    if (errno == EACCES)
+      list->barred = name[0];
+    else if (errno != ENOENT && errno != ENOTDIR && errno != ELOOP)
       return -1;
   }
   return 0;
@@ -252,7 +254,7 @@ read_unordered(struct joblist *list, int directory)
 static int
 begin(struct joblist *list, int directory)
 {
-  list->place = list->fan[0] = 0;
+  list->place = list->fan[0] = list->barred = 0;
   list->fan_next = 0;
   return open_stream(list, directory, ".");
 }

@@ -42,6 +42,7 @@ struct joblist {
   char place;                   /* X, while stream reads it, or 0 */
   char fan[JOBFAN_MAX + 1];     /* each X that was found */
   size_t fan_next;              /* to be read */
+  char barred;                  /* an X that must not be read, or 0 */
   char after[JOBLIST_NAME_MAX + 1]; /* ordered: the same; empty: at the start */
   char name[JOBLIST_NAME_MAX + 1];
 };
@@ -50,7 +51,8 @@ void joblist_start(struct joblist *list, bool ordered);
 
 /* Read the next batch of a directory; what is left of the last one is dropped.
  * Names that do not begin with a digit, symbolic links and other directories
- * are passed over. 0, or -1 with errno, and nothing is in the list. */
+ * are passed over, and so is an X that must not be read. 0, or -1 with errno,
+ * and nothing is in the list. */
 int joblist_load(struct joblist *list, int directory);
 
 /* The next batch begins at the directory's start. */

@@ -106,13 +106,14 @@ give_text(struct joblock *lock, struct joblocker const *locker)
   return lock->empty && errno != ENOSPC && errno != EDQUOT ? -1 : 0;
 }
 
-/* A slash in a host name would be a path. */
+/* A slash in a host name would be a path, and one of 255 bytes too long a name.
+ */
 static void
 name_file(struct joblock *lock, struct joblocker const *locker)
 {
   static unsigned int made;
-  snprintf(lock->file, sizeof lock->file, "lock%u.%lld.%s.%lld.active", made++,
-           (long long)time(NULL), locker->host, (long long)locker->pid);
+  snprintf(lock->file, sizeof lock->file, "lock%u.%lld.%.100s.%lld.active",
+           made++, (long long)time(NULL), locker->host, (long long)locker->pid);
   for (char *p = lock->file; *p; p++)
     if (*p == '/')
       *p = '_';

@@ -153,7 +153,7 @@ static enum jobtaker_result
 take_open(struct jobtaker *taker, struct job *job, char const *name,
           int control)
 {
-  struct stat status;
+  struct stat status, now;
   if (taker->damaged && fstat(control, &status) == 0 &&
       is_remembered(taker, name, &status))
     return JOBTAKER_KNOWN;
@@ -166,9 +166,10 @@ take_open(struct jobtaker *taker, struct job *job, char const *name,
   case JOBLOCK_FAILED:
     return JOBTAKER_FAILED;
   }
-  /* Whoever had the lock before may have finished the job. */
+  /* Whoever had the lock before may have finished the job, or put it aside. */
   if (fstat(control, &status) == -1 || !S_ISREG(status.st_mode) ||
-      !status.st_nlink) {
+      fstatat(taker->queue.queue, name, &now, AT_SYMLINK_NOFOLLOW) == -1 ||
+      now.st_dev != status.st_dev || now.st_ino != status.st_ino) {
     joblock_drop(&job->lock, &taker->queue);
     return JOBTAKER_GONE;
   }
@@ -293,6 +294,18 @@ write_changed(struct jobtaker *taker, struct job *job,
   return written ? 0 : -1;
 }
 
+/* Whether the place that a job is to have is another's. */
+static bool
+is_taken(struct jobqueue const *queue, char const *job, int directory,
+         char const *name)
+{
+  struct stat there, ours;
+  if (fstatat(directory, name, &there, AT_SYMLINK_NOFOLLOW) == -1)
+    return false;
+  return fstatat(queue->queue, job, &ours, AT_SYMLINK_NOFOLLOW) == -1 ||
+         there.st_dev != ours.st_dev || there.st_ino != ours.st_ino;
+}
+
 /* First the changed file takes the old one's place, then it moves: each of the
  * two renames is whole or not at all. */
 static int
@@ -306,8 +319,7 @@ rename_changed(struct jobqueue *queue, char const *changed, char const *job,
     return -1;
   }
   /* Two jobs of a queue with fan-out may have one name, and one lock. */
-  if (jobfan_base(job) != job && strcmp(job, move->name) != 0 &&
-      faccessat(directory, move->name, F_OK, AT_SYMLINK_NOFOLLOW) == 0) {
+  if (is_taken(queue, job, directory, move->name)) {
     errno = EEXIST;
     jobqueue_fail(queue, "move to", move->directory, move->name);
     unlinkat(queue->tmp, changed, 0);

@@ -184,6 +184,8 @@ def test_odd():
     os.mkfifo("q/queue/50.fifo")
     os.makedirs("q/queue/50.dir")
     os.makedirs("q/queue/f/50.deep")
+    os.makedirs("q/active/" + name)
+    os.symlink("/nowhere", "q/active/50.link")
     put("queue/foo")
     put("queue/.nfs1")
     put("queue/" + "5" * 216)
@@ -194,7 +196,8 @@ def test_odd():
     os.symlink("/etc/passwd", "q/" + leaf + "/link")
     odd = {"queue/50.link", "data/z", "queue/50.fifo", "queue/50.dir",
            "queue/f/50.deep", "queue/foo", "queue/" + "5" * 216,
-           "data/a/file", "data/long", leaf + "/dir", leaf + "/link"}
+           "data/a/file", "data/long", leaf + "/dir", leaf + "/link",
+           "active/" + name, "active/50.link"}
     d.equal(check({("odd-entry", path) for path in odd}, "odd entries", 0),
             set(), "nothing is repaired")
 

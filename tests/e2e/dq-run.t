@@ -20,13 +20,13 @@ SINK_DQ = os.path.join(LIB, "dq-sink")
 class Worker:
     """A running dq-run, its pipeline dq-sink unless told otherwise."""
 
-    def __init__(self, queue, *options, pipeline=None):
+    def __init__(self, queue, *options, pipeline=None, wrap=()):
         self.record = "record"
         self.log_path = "log.%d" % d.made_workers
         d.made_workers += 1
         with open(self.log_path, "wb") as log:
             self.process = subprocess.Popen(
-                [DQ_RUN, *options, queue, *(pipeline or [SINK_DQ, "record"])],
+                [*wrap, DQ_RUN, *options, queue, *(pipeline or [SINK_DQ, "record"])],
                 stderr=log)
 
     def log(self):
@@ -202,6 +202,60 @@ def test_recipients():
             "-r: nor then")
     d.equal(d.control_of("q/no/" + names("q", "no")[0])["rcpt_to"], "550@z",
             "-r: moved for the refused one alone")
+
+
+def test_moved():
+    """A job that another worker put aside just before it was locked here."""
+    name = d.enqueue("q", b"moved\n")
+    worker = Worker("q", "-i", "600", wrap=[
+        "strace", "-D", "-qq", "-o", "calls", "-e", "trace=openat,linkat,unlinkat",
+        "-e", "inject=linkat:delay_enter=1000000"])
+    opened = '"%s", O_RDONLY' % name
+    d.wait_for(lambda: os.path.exists("calls") and any(
+        f.startswith("lock") for f in names("q", "tmp")), "opened")
+    with open("calls", encoding="utf-8") as calls:
+        d.ok(opened in calls.read(), "the control file is open")
+    os.makedirs("q/deferred", exist_ok=True)
+    os.rename("q/queue/" + name, "q/deferred/999999999999." + name)
+    d.wait_for(lambda: open("calls", encoding="utf-8").read().count(
+        'unlinkat(') and not names("q", "active"), "locked and let go")
+    d.equal(worker.end(), 0, "ends")
+    d.equal(recorded(), [], "a job that is put aside is not taken")
+    d.equal(names("q", "deferred"), ["999999999999." + name], "it stays there")
+
+
+def test_settled():
+    """A sink that told of all recipients, and was gone before it answered."""
+    d.enqueue("q", b"told\n", {"rcpt_to": "x@y\tz@y"})
+    worker = Worker("q", "-b", "1")
+    worker.says("pipeline broken")
+    d.wait_for(lambda: is_empty("q"), "empty")
+    worker.end()
+    d.equal(recorded(), ["told"], "nobody gets the message twice")
+
+
+def test_fan_barred():
+    """Another user's directory of fan-out, which must not be read."""
+    if os.geteuid():
+        d.skip("the other jobs are taken", "needs root")
+        return
+    d.enqueue("q", b"barred\n", place="3")
+    for i, place in enumerate(("", "5")):
+        d.enqueue("q", b"read %d\n" % i, place=place)
+    os.chmod(".", 0o777)
+    subprocess.run(["chown", "-R", "nobody", "q"], check=True)
+    os.chmod("q/queue/3", 0)
+    worker = Worker("q", "-i", "1", pipeline=[SINK_DQ, "record"],
+                    wrap=["setuidgid", "nobody"])
+    d.wait_for(lambda: len(recorded()) == 2, "the other two")
+    d.equal(sorted(recorded()), ["read 0", "read 1"],
+            "the other jobs are taken")
+    d.equal(worker.log().count("jobs left alone name=3 reason=\"not permitted"),
+            1, "that one is reported, once")
+    os.chmod("q/queue/3", 0o700)
+    d.wait_for(lambda: len(recorded()) == 3, "the third")
+    d.equal(recorded()[2], "barred", "and taken once it may be")
+    worker.end()
 
 
 def test_fan_out():

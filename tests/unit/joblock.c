@@ -253,10 +253,15 @@ test_host(void)
 {
   static char name[JOBLOCK_HOST_MAX + 2];
   struct joblocker named;
+  struct joblock long_lock;
   memset(name, 'h', sizeof name - 1);
   tap_is_number(joblock_start(&named, name), -1, "a host name too long");
   name[JOBLOCK_HOST_MAX] = 0;
   tap_is_number(joblock_start(&named, name), 0, "the longest");
+  joblock_init(&long_lock, &named);
+  tap_is_number(joblock_prepare(&long_lock, &named, &queue), 0,
+                "has a lock's file");
+  joblock_remove(&long_lock, &queue);
   joblock_start(&named, "a\r\nb");
   tap_is_string(named.host, "ab", "without CR and LF");
   joblock_start(&named, "");
@@ -280,8 +285,8 @@ main(void)
   test_stale();
   test_fudge();
   test_flock();
-  test_missing();
   test_host();
+  test_missing();
   joblock_remove(&lock, &queue);
   snprintf(command, sizeof command, "rm -rf %s", top);
   shell(command);

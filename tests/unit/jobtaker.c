@@ -236,7 +236,12 @@ test_fan_out(void)
   tap_ok(jobtaker_move(&taker, job, &move) == JOBTAKER_END_FAILED &&
              exists("q/queue/b/8.1"),
          "does not take the one's place");
-  shell("rm -r q/queue/a q/queue/b q/failed");
+  shell("mv q/queue/b/8.1 q/queue/8.1");
+  tap_ok(jobtaker_take(&taker, job, "8.1") == JOBTAKER_TAKEN &&
+             jobtaker_move(&taker, job, &move) == JOBTAKER_END_FAILED &&
+             exists("q/queue/8.1"),
+         "nor does one without fan-out");
+  shell("rm -r q/queue/8.1 q/queue/a q/queue/b q/failed");
 }
 
 static void
