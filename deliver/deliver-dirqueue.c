@@ -263,13 +263,12 @@ on_signal(int number)
 static void
 catch_signals(void)
 {
-  static int const signals[] = {SIGTERM, SIGINT, SIGHUP, SIGALRM};
   struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
   sigset_t none;
-  sigemptyset(&none);
+  process_on_end(on_signal);
   sigfillset(&action.sa_mask);
-  for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
-    sigaction(signals[i], &action, NULL);
+  sigaction(SIGALRM, &action, NULL);
+  sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, NULL);
 }
 

@@ -243,16 +243,6 @@ on_signal(int number)
   _exit(EXIT_TEMPORARY);
 }
 
-static void
-catch_signals(void)
-{
-  static int const signals[] = {SIGTERM, SIGINT, SIGHUP};
-  struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
-  sigfillset(&action.sa_mask);
-  for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
-    sigaction(signals[i], &action, NULL);
-}
-
 /* The host's name, as it may stand in a file name. */
 static void
 set_host(struct sink *self)
@@ -296,6 +286,6 @@ main(int argc, char const *const *argv)
   sink.tmp = sink.new = sink.fd = -1;
   read_options(argc, argv, &sink);
   set_host(&sink);
-  catch_signals();
+  process_on_end(on_signal);
   return stage_run(&handlers, &sink);
 }

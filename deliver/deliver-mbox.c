@@ -275,13 +275,10 @@ main(int argc, char const *const *argv)
                                                  .end = on_end,
                                                  .reset = on_reset};
   static struct sink sink = {.limit_s = 30};
-  struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
   process_begin("deliver-mbox");
   sink.directory = spool_default();
   read_options(argc, argv, &sink);
   spool_begin(&sink.spool, sink.directory, UINT64_MAX);
-  sigaction(SIGTERM, &action, NULL);
-  sigaction(SIGINT, &action, NULL);
-  sigaction(SIGHUP, &action, NULL);
+  process_on_end(on_signal);
   return stage_run(&handlers, &sink);
 }

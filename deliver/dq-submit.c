@@ -45,16 +45,6 @@ on_signal(int number)
   _exit(EXIT_TEMPORARY);
 }
 
-static void
-catch_signals(void)
-{
-  static int const signals[] = {SIGTERM, SIGINT, SIGHUP};
-  struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
-  sigfillset(&action.sa_mask);
-  for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
-    sigaction(signals[i], &action, NULL);
-}
-
 /* Say why a file was not put into the queue. Returns 0. */
 static int
 storage_failed(struct submission *self, char const *name)
@@ -203,7 +193,7 @@ main(int argc, char **argv)
   process_begin("dq-submit");
   submission.expected_bytes = NOT_GIVEN;
   int first = read_options(argc, argv, &submission);
-  catch_signals();
+  process_on_end(on_signal);
   if (first == argc)
     failed = !submit(&submission, 0, "standard input");
   for (int i = first; i < argc; i++) {

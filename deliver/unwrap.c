@@ -55,16 +55,6 @@ on_signal(int number)
 }
 
 static void
-catch_signals(void)
-{
-  static int const signals[] = {SIGTERM, SIGINT, SIGHUP};
-  struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
-  sigfillset(&action.sa_mask);
-  for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
-    sigaction(signals[i], &action, NULL);
-}
-
-static void
 on_client(struct stage *stage)
 {
   struct state *state = stage->state;
@@ -328,7 +318,7 @@ main(int argc, char const *const *argv)
   spool_begin(&state->spool, NULL, state->most);
   envelope_reset(&state->envelope);
   notes_reset(&state->notes);
-  catch_signals();
+  process_on_end(on_signal);
   int result = stage_run(&handlers, state);
   jobwriter_abandon(&state->writer);
   return result;

@@ -55,3 +55,13 @@ process_begin(char const *program)
   sig_ignore(SIGPIPE);
   sig_ignore(SIGXFSZ);
 }
+
+void
+process_on_end(void (*handler)(int number))
+{
+  static int const signals[] = {SIGTERM, SIGINT, SIGHUP};
+  struct sigaction action = {.sa_handler = handler, .sa_flags = SA_RESTART};
+  sigfillset(&action.sa_mask);
+  for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
+    sigaction(signals[i], &action, NULL);
+}

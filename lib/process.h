@@ -11,6 +11,10 @@
  */
 void process_begin(char const *program);
 
+/* Give SIGTERM, SIGINT and SIGHUP to handler, one at a time; calls that they
+ * come into go on. */
+void process_on_end(void (*handler)(int number));
+
 /* How many locks on the connection we hold for the programs before us: $IPLIMIT
  * says it, in the descriptors from 3 on, regular files, which process_begin()
  * has made close-on-exec. What is not so is no lock, nor what is behind it. */

@@ -16,6 +16,7 @@
 
 #include "lib/clock.h"
 #include "lib/exitcode.h"
+#include "lib/process.h"
 
 #define KILL_AFTER_MS 2000 /* from SIGTERM to SIGKILL */
 
@@ -40,14 +41,10 @@ on_signal(int number)
 void
 program_prepare(void)
 {
-  static int const signals[] = {SIGTERM, SIGINT, SIGHUP};
-  struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
+  struct sigaction action = {.sa_handler = on_child};
   sigset_t child;
+  process_on_end(on_signal);
   sigfillset(&action.sa_mask);
-  for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
-    sigaction(signals[i], &action, NULL);
-  action.sa_handler = on_child;
-  action.sa_flags = 0;
   sigaction(SIGCHLD, &action, NULL);
   sigemptyset(&child);
   sigaddset(&child, SIGCHLD);

@@ -29,6 +29,7 @@ def logs(trap, *texts):
 
 
 def nothing_left(trap):
+    wait_until(lambda: not trap.processes())
     ok(not files_under(trap.queue) and not trap.processes(),
        "... and nothing is left", files_under(trap.queue) + trap.processes())
 
