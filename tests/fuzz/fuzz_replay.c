@@ -1,4 +1,4 @@
-/* sources: deliver/replay.c deliver/replayed.c */
+/* sources: deliver/replay*.c deliver/jobmetadata.c deliver/notes.c */
 #include "tests/fuzz/fuzz.h"
 
 #include <stdlib.h>
@@ -30,7 +30,8 @@ check_text(struct replay const *replay)
       FUZZ_HOLDS(client_parse(p + rest, n - rest, &client));
     else if (verb == VERB_XNOTE)
       FUZZ_HOLDS(command_note(p + rest, n - rest, &note) &&
-                 strcmp(note.key, "queued"));
+                 strcmp(note.key, "queued") && strcmp(note.key, "delivered") &&
+                 strcmp(note.key, "refused"));
     else if (verb == VERB_BDAT)
       FUZZ_HOLDS(command_bdat(p + rest, n - rest, &bytes, &last) && last);
     else
@@ -63,12 +64,14 @@ LLVMFuzzerTestOneInput(uint8_t const *data, size_t n)
   FUZZ_HOLDS(replay_build(&replay, &record, "50.x", 3, "postmaster"));
   check_text(&replay);
   stralloc left = STRALLOC_ZERO;
+  size_t count;
   if (nul)
     replay_take(&replay, (char const *)nul + 1, n - control - 1);
-  FUZZ_HOLDS(replay_left(&replay, &left));
+  FUZZ_HOLDS(replay_left(&replay, REPLAY_LATER | REPLAY_NEVER, &left, &count));
+  FUZZ_HOLDS(count <= replay.recipients && !count == !left.len);
   enum replay_outcome outcome = replay_outcome(&replay);
-  if (replay.answered == replay.recipients + 2)
-    FUZZ_HOLDS((outcome == REPLAY_DONE) == !left.len);
+  if (replay.answered == replay.recipients + 2 || replay_is_settled(&replay))
+    FUZZ_HOLDS((outcome == REPLAY_DONE) == !count);
   stralloc_free(&left);
   return 0;
 }
