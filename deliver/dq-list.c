@@ -137,34 +137,41 @@ list_section(struct sections const *sections, struct listing_queue *queue,
   printf("\n");
 }
 
-/* The sections of the text, each left out when it is empty. What is in queue/
- * is gone through once; its control files are read again to be shown. */
+/* The sections of the text, each left out when it is empty. */
 static void
-list_text(struct query const *query, struct listing_queue *queue)
+list_sections(struct query const *query, struct listing_queue *queue,
+              struct sections const *sections)
 {
-  struct sections sections = {{0}, STRALLOC_ZERO};
-  struct query all = *query;
   uint64_t number = 0;
-  all.state = -1;
-  visit(&all, queue, "queue", note_job, &sections);
-  printf("Jobs: active: %llu  queued: %llu\n",
-         (unsigned long long)sections.count[LISTING_ACTIVE],
-         (unsigned long long)sections.count[LISTING_QUEUED]);
-  if (query->count_only)
-    return;
   printf("\n");
   if (query->state < 0 || query->state == LISTING_ACTIVE)
-    list_section(&sections, queue, LISTING_ACTIVE, "active");
+    list_section(sections, queue, LISTING_ACTIVE, "active");
   if (query->state < 0 || query->state == LISTING_QUEUED)
-    list_section(&sections, queue, LISTING_QUEUED, "queued");
+    list_section(sections, queue, LISTING_QUEUED, "queued");
   if (query->state < 0 || query->state == LISTING_DAMAGED)
-    list_section(&sections, queue, LISTING_DAMAGED, "damaged");
+    list_section(sections, queue, LISTING_DAMAGED, "damaged");
   if (query->state > LISTING_DAMAGED)
     visit(query, queue,
           query->state == LISTING_DEFERRED ? "deferred" : "failed",
           show_section, &number);
   if (number)
     printf("\n");
+}
+
+/* What is in queue/ is gone through once; its control files are read again to
+ * be shown. */
+static void
+list_text(struct query const *query, struct listing_queue *queue)
+{
+  struct sections sections = {{0}, STRALLOC_ZERO};
+  struct query all = *query;
+  all.state = -1;
+  visit(&all, queue, "queue", note_job, &sections);
+  printf("Jobs: active: %llu  queued: %llu\n",
+         (unsigned long long)sections.count[LISTING_ACTIVE],
+         (unsigned long long)sections.count[LISTING_QUEUED]);
+  if (!query->count_only)
+    list_sections(query, queue, &sections);
   stralloc_free(&sections.seen);
 }
 

@@ -15,19 +15,21 @@ import dirqueue as d
 
 DQ_RUN = os.path.join(d.BUILD, "dq-run")
 SINK_DQ = os.path.join(LIB, "dq-sink")
+# No process that is traced can look for leaks.
+TRACED = dict(os.environ, ASAN_OPTIONS="detect_leaks=0")
 
 
 class Worker:
     """A running dq-run, its pipeline dq-sink unless told otherwise."""
 
-    def __init__(self, queue, *options, pipeline=None, wrap=()):
+    def __init__(self, queue, *options, pipeline=None, wrap=(), env=None):
         self.record = "record"
         self.log_path = "log.%d" % d.made_workers
         d.made_workers += 1
         with open(self.log_path, "wb") as log:
             self.process = subprocess.Popen(
                 [*wrap, DQ_RUN, *options, queue, *(pipeline or [SINK_DQ, "record"])],
-                stderr=log)
+                stderr=log, env=env)
 
     def log(self):
         with open(self.log_path, encoding="ascii") as log:
@@ -209,7 +211,7 @@ def test_moved():
     name = d.enqueue("q", b"moved\n")
     worker = Worker("q", "-i", "600", wrap=[
         "strace", "-D", "-qq", "-o", "calls", "-e", "trace=openat,linkat,unlinkat",
-        "-e", "inject=linkat:delay_enter=1000000"])
+        "-e", "inject=linkat:delay_enter=1000000"], env=TRACED)
     opened = '"%s", O_RDONLY' % name
     d.wait_for(lambda: os.path.exists("calls") and any(
         f.startswith("lock") for f in names("q", "tmp")), "opened")
