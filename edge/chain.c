@@ -12,27 +12,10 @@
 #include <skalibs/strerr.h>
 #include <skalibs/types.h>
 
+#include "lib/connection.h"
 #include "lib/exitcode.h"
 #include "lib/log.h"
 #include "lib/process.h"
-
-static char const *
-variable_of(char const *proto, char const *name)
-{
-  char variable[64];
-  if (strlen(proto) + strlen(name) >= sizeof variable)
-    return NULL;
-  stpcpy(stpcpy(variable, proto), name);
-  return getenv(variable);
-}
-
-char const *
-chain_variable(char const *name)
-{
-  char const *proto = getenv("PROTO");
-  char const *value = proto ? variable_of(proto, name) : NULL;
-  return value ? value : variable_of("TCP", name);
-}
 
 bool
 chain_number(char const *text, uint32_t least, uint32_t most, uint32_t *number)
@@ -51,7 +34,7 @@ chain_bits_option(struct chain_bits *bits, int option, char const *text)
 bool
 chain_network(struct network *network, struct chain_bits const *bits)
 {
-  char const *address = chain_variable("REMOTEIP");
+  char const *address = connection_variable("REMOTEIP");
   if (address && network_of(network, address, bits->v4, bits->v6))
     return true;
   struct log log;

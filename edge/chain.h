@@ -16,10 +16,6 @@ struct chain_bits {
   uint32_t v6;
 };
 
-/* What the UCSPI server says of the connection: ${PROTO}name, else TCPname;
- * NULL if nothing. */
-char const *chain_variable(char const *name);
-
 /* A number of an option, from least to most; false: none such. */
 bool chain_number(char const *text, uint32_t least, uint32_t most,
                   uint32_t *number);

@@ -10,6 +10,7 @@
 #include "edge/chain.h"
 #include "edge/history.h"
 #include "lib/clock.h"
+#include "lib/connection.h"
 #include "lib/exitcode.h"
 #include "lib/log.h"
 #include "lib/process.h"
@@ -102,7 +103,7 @@ refuse(struct options const *options, struct network const *network)
   char text[NETWORK_TEXT_MAX];
   network_text(network, text);
   log_start(&log, "refused");
-  log_string(&log, "ip", chain_variable("REMOTEIP"));
+  log_string(&log, "ip", connection_variable("REMOTEIP"));
   log_string(&log, "network", text);
   log_number(&log, "most", options->most);
   log_number(&log, "seconds", options->seconds);

@@ -13,6 +13,7 @@
 
 #include "edge/chain.h"
 #include "lib/clock.h"
+#include "lib/connection.h"
 #include "lib/exitcode.h"
 #include "lib/log.h"
 #include "lib/process.h"
@@ -55,7 +56,7 @@ static void
 tell(char const *event, struct early const *early)
 {
   struct log log;
-  char const *ip = chain_variable("REMOTEIP");
+  char const *ip = connection_variable("REMOTEIP");
   log_start(&log, event);
   log_string(&log, "ip", ip ? ip : "");
   log_seconds(&log, "seconds", early->milliseconds);

@@ -7,6 +7,7 @@
 
 #include "edge/chain.h"
 #include "edge/places.h"
+#include "lib/connection.h"
 #include "lib/exitcode.h"
 #include "lib/log.h"
 #include "lib/process.h"
@@ -46,7 +47,7 @@ refuse(struct network const *network, uint32_t most)
   char text[NETWORK_TEXT_MAX];
   network_text(network, text);
   log_start(&log, "refused");
-  log_string(&log, "ip", chain_variable("REMOTEIP"));
+  log_string(&log, "ip", connection_variable("REMOTEIP"));
   log_string(&log, "network", text);
   log_number(&log, "most", most);
   log_write(&log);

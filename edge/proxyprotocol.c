@@ -13,6 +13,7 @@
 #include "edge/chain.h"
 #include "edge/proxyheader.h"
 #include "lib/clock.h"
+#include "lib/connection.h"
 #include "lib/control.h"
 #include "lib/exitcode.h"
 #include "lib/log.h"
@@ -153,7 +154,7 @@ main(int argc, char **argv)
       strerr_dieusage(EXIT_PERMANENT, USAGE);
   if (argc <= l.ind)
     strerr_dieusage(EXIT_PERMANENT, USAGE);
-  char const *ip = chain_variable("REMOTEIP");
+  char const *ip = connection_variable("REMOTEIP");
   if (ip && is_proxy(ip))
     take_header(ip, seconds);
   chain_run(argv + l.ind);

@@ -14,6 +14,7 @@
 #include "edge/chain.h"
 #include "edge/places.h"
 #include "lib/clock.h"
+#include "lib/connection.h"
 #include "lib/exitcode.h"
 #include "lib/log.h"
 #include "lib/process.h"
@@ -70,7 +71,7 @@ static void
 tell(uint32_t seconds)
 {
   struct log log;
-  char const *ip = chain_variable("REMOTEIP");
+  char const *ip = connection_variable("REMOTEIP");
   log_start(&log, "slow");
   log_string(&log, "ip", ip ? ip : "");
   log_number(&log, "seconds", seconds);

@@ -1,6 +1,5 @@
 #include "smtpd/smtp.h"
 
-#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 

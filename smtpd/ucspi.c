@@ -1,26 +1,14 @@
 #include "smtpd/ucspi.h"
 
 #include <arpa/inet.h>
-#include <stdlib.h>
 #include <string.h>
 
-static char const *
-lookup_under(char const *proto, char const *name)
-{
-  char variable[64];
-  if (strlen(proto) + strlen(name) >= sizeof variable)
-    return NULL;
-  stpcpy(stpcpy(variable, proto), name);
-  return getenv(variable);
-}
+#include "lib/connection.h"
 
 static char const *
 lookup(char const *name)
 {
-  char const *proto = getenv("PROTO");
-  char const *value = proto ? lookup_under(proto, name) : NULL;
-  if (!value)
-    value = lookup_under("TCP", name);
+  char const *value = connection_variable(name);
   return value ? value : "";
 }
 
