@@ -1,5 +1,6 @@
 #include "lib/stagelist.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "lib/control.h"
@@ -52,9 +53,11 @@ stagelist_read(char ***stage, char **command)
   int n = control_list("pipeline", lines, SPAWN_MAX + 1);
   for (int i = 0; i < n; i++) {
     int count = split(lines[i], words + used, STAGELIST_WORDS_MAX - used);
-    if (count <= 0)
+    if (count <= 0) {
+      free(lines[0]);
       return control_invalid("pipeline",
                              "a quote is not closed, or too many words");
+    }
     stage[i] = words + used;
     used += (size_t)count + 1;
   }

@@ -9,7 +9,8 @@
  * its one stage as an argument vector, or NULL: it is in control/pipeline, one
  * stage a line, words parted by blanks, a word with blanks in '...' or "...".
  * Returns how many (at least 1), or -1: control_error() says why. What it gives
- * stays until the process ends; call it once.
+ * stays until the next call, but for the words' text, which without a command
+ * is one piece of memory: free(stage[0][0]), or keep it.
  */
 int stagelist_read(char ***stage, char **command);
 
