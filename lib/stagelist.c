@@ -41,9 +41,8 @@ split(char *line, char **words, size_t room)
 }
 
 int
-stagelist_read(char ***stage, char **command)
+stagelist_read(char ***stage, char **words, char **command)
 {
-  static char *words[STAGELIST_WORDS_MAX];
   char *lines[SPAWN_MAX + 1];
   size_t used = 0;
   if (command) {

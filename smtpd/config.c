@@ -71,7 +71,7 @@ is_there(char const *name)
 int
 config_read_pipeline(struct config *config, char **command, char const **reason)
 {
-  int n = stagelist_read(config->stage, command);
+  int n = stagelist_read(config->stage, config->words, command);
   config->stages = n > 0 ? (size_t)n : 0;
   if (n < 0)
     *reason = control_error();

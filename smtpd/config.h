@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "lib/stagelist.h"
 #include "smtpd/persona.h"
 
 #define CONFIG_STAGES_MAX 32 /* SPAWN_MAX */
@@ -36,7 +37,8 @@ struct config {
   bool xclient;            /* control/xclient is there */
   struct persona *persona; /* NULL: replies are our own */
   size_t stages;           /* at least 1; 0 with a pool */
-  char **stage[CONFIG_STAGES_MAX]; /* each an argument vector */
+  char **stage[CONFIG_STAGES_MAX];  /* each an argument vector, */
+  char *words[STAGELIST_WORDS_MAX]; /* with its words here */
 };
 
 /* Room for a command line of any allowed line_bytes. */

@@ -4,8 +4,11 @@
 #include <net/if.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <skalibs/types.h>
+
+#define OURS_MAX 11 /* variables that are set here */
 
 struct tcpaddress
 tcpaddress_of(struct sockaddr_storage const *address)
@@ -47,24 +50,50 @@ static char of_local[OF_AN_END][64] = {
 static char of_remote[OF_AN_END][64] = {
     "TCPREMOTEIP=", "TCP6REMOTEIP=", "TCPREMOTEPORT=", "TCP6REMOTEPORT="};
 static char proto[] = "PROTO=TCP6";
+static char host[2][sizeof "TCP6LOCALHOST=" + TCPADDRESS_NAME_MAX];
 
-void
-tcpaddress_prepare(char const *name)
+/* Begins with one of the names that are ours to set, or to leave out. */
+static bool
+is_ours(char const *variable)
 {
-  static char const *const unknown[] = {
-      "TCPREMOTEHOST", "TCP6REMOTEHOST", "TCPREMOTEINFO", "TCP6REMOTEINFO",
-      "TCP6INTERFACE", "TCPLOCALHOST",   "TCP6LOCALHOST"};
-  for (size_t i = 0; i < sizeof unknown / sizeof *unknown; i++)
-    unsetenv(unknown[i]);
-  if (name) {
-    setenv("TCPLOCALHOST", name, 1);
-    setenv("TCP6LOCALHOST", name, 1);
-  }
-  putenv(proto);
+  static char const *const names[] = {
+      "PROTO",          "TCPLOCALIP",     "TCPLOCALPORT",   "TCPLOCALHOST",
+      "TCPREMOTEIP",    "TCPREMOTEPORT",  "TCPREMOTEHOST",  "TCPREMOTEINFO",
+      "TCP6LOCALIP",    "TCP6LOCALPORT",  "TCP6LOCALHOST",  "TCP6REMOTEIP",
+      "TCP6REMOTEPORT", "TCP6REMOTEHOST", "TCP6REMOTEINFO", "TCP6INTERFACE"};
+  size_t n = strcspn(variable, "=");
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+    if (strlen(names[i]) == n && !strncmp(variable, names[i], n))
+      return true;
+  return false;
+}
+
+bool
+tcpaddress_prepare(char const *name, char **variables, size_t most)
+{
+  char **end = variables;
+  for (char **variable = environ; *variable; variable++)
+    if (is_ours(*variable))
+      continue;
+    else if (end + OURS_MAX + 1 == variables + most)
+      return false;
+    else
+      *end++ = *variable;
+  *end++ = proto;
   for (int i = 0; i < OF_AN_END; i++) {
-    putenv(of_local[i]);
-    putenv(of_remote[i]);
+    *end++ = of_local[i];
+    *end++ = of_remote[i];
   }
+  if (name && strlen(name) > TCPADDRESS_NAME_MAX)
+    return false;
+  if (name) {
+    stpcpy(stpcpy(host[0], "TCPLOCALHOST="), name);
+    stpcpy(stpcpy(host[1], "TCP6LOCALHOST="), name);
+    *end++ = host[0];
+    *end++ = host[1];
+  }
+  environ = variables;
+  return true;
 }
 
 static char *

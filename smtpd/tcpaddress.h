@@ -23,13 +23,17 @@ bool tcpaddress_is_v4(struct tcpaddress const *address);
 /* The address in the words of its own family. out: INET6_ADDRSTRLEN bytes. */
 void tcpaddress_text(struct tcpaddress const *address, char *out);
 
+#define TCPADDRESS_NAME_MAX 255
+
 /*
  * Put PROTO and the variables that begin with TCP and TCP6 into the
- * environment, without values yet, where no more memory is needed to set them.
- * name: TCPLOCALHOST, or NULL. Those that nobody looks up, TCPREMOTEHOST and
- * TCPREMOTEINFO, are taken out.
+ * environment, without values yet: they are set in place, for a process that
+ * has no memory allocated is cheaper to fork. name: TCPLOCALHOST, or NULL; kept
+ * as a copy. Those that nobody looks up, TCPREMOTEHOST and TCPREMOTEINFO, are
+ * taken out. variables: room for most pointers, the environment from then on.
+ * Once. false: they are too many, or name is too long.
  */
-void tcpaddress_prepare(char const *name);
+bool tcpaddress_prepare(char const *name, char **variables, size_t most);
 
 /* Then, once in a process, set them. */
 void tcpaddress_environment(struct tcpaddress const *remote,

@@ -21,8 +21,10 @@
 #define REREAD_MS 10     /* between two readings of the control files, */
 #define REREAD_BURST 100 /* after so many, each for one child */
 
-/* Every session begins as a copy of this one. */
-static struct session session;
+/* Every session begins as a copy of this one. Not static, so that it can be
+ * common, which the linker puts behind all else: what an idle session writes,
+ * its own beginning and libc's, then shares few pages. */
+struct session tcpchild_session __attribute__((common));
 static char const *configuration_error; /* NULL: it has its configuration */
 
 static bool built_in;
@@ -32,17 +34,17 @@ static void
 configure(void)
 {
   configuration_error = NULL;
-  config_read(&session.config, NULL, &configuration_error);
+  config_read(&tcpchild_session.config, NULL, &configuration_error);
 }
 
-void
-tcpchild_begin(struct tcpchild const *child, char const *name)
+bool
+tcpchild_begin(struct tcpchild *child, char const *name)
 {
   built_in =
       !strcmp(child->program[0], TCPCHILD_BUILT_IN) && !child->program[1];
   asked_ms = clock_ms();
   credit_ms = (int64_t)REREAD_MS * REREAD_BURST;
-  tcpaddress_prepare(name);
+  return tcpaddress_prepare(name, child->variables, TCPCHILD_VARIABLES_MAX);
 }
 
 void
@@ -58,7 +60,7 @@ tcpchild_refresh(void)
   if (credit_ms < REREAD_MS)
     return;
   credit_ms -= REREAD_MS;
-  config_free(&session.config);
+  config_free(&tcpchild_session.config);
   configure();
 }
 
@@ -111,6 +113,6 @@ tcpchild_run(struct tcpchild const *child, struct sockaddr_storage const *from)
     configure(); /* this client's are others */
   if (configuration_error)
     exit(config_refuse(configuration_error));
-  session_run(&session);
+  session_run(&tcpchild_session);
   exit(EXIT_DONE);
 }

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <sys/socket.h>
 
+#define TCPCHILD_VARIABLES_MAX 1000 /* in the environment */
 #define TCPCHILD_BUILT_IN "trap-smtpd"
 
 struct tcpchild {
@@ -13,10 +14,12 @@ struct tcpchild {
   bool rules_optional; /* likewise where it is not there */
   char **program;
   int priority; /* as getpriority(2); of a child */
+  char *variables[TCPCHILD_VARIABLES_MAX];
 };
 
-/* In the parent, once: name is TCPLOCALHOST, or NULL. */
-void tcpchild_begin(struct tcpchild const *child, char const *name);
+/* In the parent, once: name is TCPLOCALHOST, or NULL. false: it is too long, or
+ * the environment too large. child is kept. */
+bool tcpchild_begin(struct tcpchild *child, char const *name);
 
 /* In the parent, before each: have what the built-in session needs. A change
  * of the control files holds for the next child; where more than 100 a second

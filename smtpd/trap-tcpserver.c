@@ -2,11 +2,11 @@
  * trap-tcpserver(8). */
 #include <fcntl.h>
 #include <grp.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <skalibs/allreadwrite.h>
 #include <skalibs/sgetopt.h>
 #include <skalibs/strerr.h>
 #include <skalibs/types.h>
@@ -123,8 +123,10 @@ leave_terminal(struct options const *options, int socket)
   socklen_t size = sizeof address;
   if (options->print_port &&
       !getsockname(socket, (struct sockaddr *)&address, &size)) {
-    printf("%u\n", tcpaddress_of(&address).port);
-    fflush(stdout);
+    char text[8];
+    size_t n = uint32_fmt(text, tcpaddress_of(&address).port);
+    text[n] = '\n';
+    allwrite(1, text, n + 1);
   }
   int null = open("/dev/null", O_RDWR | O_CLOEXEC);
   if (null < 0 || dup2(null, 0) < 0 || dup2(null, 1) < 0)
@@ -141,6 +143,8 @@ main(int argc, char **argv)
   int socket = listen_at(&options);
   drop_privileges(&options);
   leave_terminal(&options, socket);
-  tcpchild_begin(&options.child, options.name);
+  if (!tcpchild_begin(&options.child, options.name))
+    strerr_dief(EXIT_PERMANENT, "too many environment variables, or a name of "
+                                "more than 255 bytes");
   tcpaccept(socket, options.limit, &options.child);
 }
