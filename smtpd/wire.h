@@ -16,7 +16,7 @@
 #include "smtpd/transcript.h"
 
 #define WIRE_INPUT_BYTES 65536
-#define WIRE_OUTPUT_BYTES 1024 /* 70 short replies */
+#define WIRE_OUTPUT_BYTES 4096 /* a pipe takes as much in one piece */
 #define WIRE_REPLY_MAX 512     /* RFC 5321 section 4.5.3.1.5 */
 
 enum wire_status {
