@@ -29,7 +29,7 @@ class Test:
         self.trap = Trap(["rcptcheck", "received-line",
                           "deliver-dirqueue queue"], rcptcheck=RULES,
                          databytes=1000000)
-        self.server = Server(self.trap)
+        self.server = Server(self.trap, server="tcpserver")
 
     def taken(self, name, count=1):
         """The jobs since the last call."""

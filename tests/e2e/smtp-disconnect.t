@@ -71,7 +71,7 @@ def test_large_body(kind):
 
 
 def test_reset_by_peer():
-    """Under tcpserver, with a TCP reset, at every phase."""
+    """Over TCP, with a TCP reset, at every phase."""
     trap = new_trap()
     server = Server(trap)
     phases = [DATA[:at] for at in range(0, len(DATA), 5 * STEP)]

@@ -284,14 +284,15 @@ class Client:
 
 
 class Server:
-    """A trap under tcpserver on a free port of the loopback. prefix: what runs
-    tcpserver; chain: what runs trap-smtpd."""
+    """A trap on a free port of the loopback. prefix: what runs the server;
+    chain: what runs trap-smtpd."""
 
-    def __init__(self, trap, connections=300, prefix=(), chain=()):
+    def __init__(self, trap, connections=300, prefix=(), chain=(),
+                 server="trap-tcpserver"):
         if POOLED:
             trap.start_pool()
         self.process = subprocess.Popen(
-            [*prefix, "tcpserver", "-1", "-H", "-R", "-l0",
+            [*prefix, server, "-1", "-H", "-R", "-l0",
              "-c", str(connections), "-b", str(connections),
              "127.0.0.1", "0", *chain, "trap-smtpd"],
             cwd=trap.dir, env=trap.environment({}), stdin=subprocess.DEVNULL,
