@@ -225,6 +225,30 @@ test_bdat(void)
     }
 }
 
+/* A CRLF at every place of what is longer than a block that is copied at once,
+ * among bytes that differ from a CR in one bit. */
+static void
+test_places(void)
+{
+  static char const near[] = {'\r' ^ 0x80, '\r' ^ 1, 0, '\f'};
+  int wrong = 0;
+  for (size_t n = 2; n < INPUT_MAX - 2; n++)
+    for (size_t at = 0; at + 2 <= n; at++) {
+      char in[INPUT_MAX], wanted[INPUT_MAX], out[INPUT_MAX];
+      for (size_t i = 0; i < n; i++)
+        in[i] = wanted[i] = near[i % sizeof near];
+      memcpy(in + at, "\r\n", 2);
+      wanted[at] = '\n';
+      memcpy(wanted + at + 1, in + at + 2, n - at - 2);
+      wrong += newlines(in, n, at, out) != n - 1 || memcmp(out, wanted, n - 1);
+      enum dot_state state = DOT_LINE_START;
+      memset(out, 0, sizeof out);
+      feed(&state, in, n, out);
+      wrong += memcmp(out, wanted, n - 1) != 0 || out[n - 1] != '#';
+    }
+  tap_is_number(wrong, 0, "a CRLF is seen at every place of a long line");
+}
+
 static void
 test_end_stays(void)
 {
@@ -242,6 +266,7 @@ main(void)
   test_data();
   test_every_short_body();
   test_bdat();
+  test_places();
   test_end_stays();
   return tap_done();
 }
