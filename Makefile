@@ -13,7 +13,7 @@ $(foreach p,cleanup rcptcheck rcptcheck-compile,$(eval LIBS_$p = -lpcre2-8))
 $(foreach p,dnsnote resolvable,$(eval LIBS_$p = -lcares))
 LIBS_spf = -lspf2 -lcares
 # Linked static, to start in a fifth of the time, where conf-* say plain cc.
-statics = trap-smtpd trap-pool received-line deliver-dirqueue \
+statics = trap-smtpd trap-tcpserver trap-pool received-line deliver-dirqueue \
   $(filter-out trap-tlsd dnsnote,$(edge_programs))
 unstatic = filters/rule% filters/spf% edge/tls% lib/smtp% lib/dns%
 fetched = build/fetched

@@ -148,8 +148,8 @@ set_up(struct worker *worker, struct options const *options,
 static void
 set_stages(struct worker *worker, char **command)
 {
-  static char **stage[SPAWN_MAX];
-  int n = stagelist_read(stage, command);
+  static char **stage[SPAWN_MAX], *words[STAGELIST_WORDS_MAX];
+  int n = stagelist_read(stage, words, command);
   if (n < 0)
     strerr_dief(EXIT_TEMPORARY, control_error());
   for (size_t i = 0; i < worker->slots; i++) {

@@ -84,11 +84,11 @@ feed_options(struct feed *feed, int argc, char **argv)
 void
 feed_start(struct feed *feed, char **command)
 {
-  static char **stage[SPAWN_MAX];
+  static char **stage[SPAWN_MAX], *words[STAGELIST_WORDS_MAX];
   struct sigaction action = {.sa_handler = on_signal};
   if (command && *command && !strcmp(*command, "--"))
     command++;
-  int n = stagelist_read(stage, command && *command ? command : NULL);
+  int n = stagelist_read(stage, words, command && *command ? command : NULL);
   if (n < 0)
     strerr_dief(EXIT_TEMPORARY, control_error());
   feed->slot.stage = stage;

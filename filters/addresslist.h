@@ -6,7 +6,7 @@
 
 #include <stddef.h>
 
-#include "filters/rulecdb.h"
+#include "lib/rulecdb.h"
 
 struct addresslist {
   struct rulecdb database;

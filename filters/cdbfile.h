@@ -4,7 +4,7 @@
 
 #include <sys/stat.h>
 
-#include "filters/rulecdb.h"
+#include "lib/rulecdb.h"
 
 #define CDBFILE_PATH_MAX 4096 /* bytes in a path */
 

@@ -17,7 +17,7 @@
 #include <sys/stat.h>
 
 #include "filters/rule.h"
-#include "filters/rulecdb.h"
+#include "lib/rulecdb.h"
 
 #define RULEIMAGE_MAGIC UINT64_C(0x316c75722d706172) /* rap-rul1 */
 

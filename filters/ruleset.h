@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 
 #include "filters/rule.h"
-#include "filters/rulecdb.h"
+#include "lib/rulecdb.h"
 #include "filters/ruleimage.h"
 #include "filters/ruleregex.h"
 

@@ -168,19 +168,21 @@ control_list(char const *name, char **entries, size_t most)
     return failed(name, strerror(errno));
   memcpy(kept, text, (size_t)r);
   kept[r] = 0;
+  char *to = kept;
   for (char *line = kept, *next; *line; line = next) {
     size_t n = strcspn(line, "\n");
     next = line + n + (line[n] == '\n');
     n = chomped(line, n);
     line[n] = 0;
-    line += strspn(line, " \t");
-    if (!*line || *line == '#')
+    size_t blanks = strspn(line, " \t");
+    if (!line[blanks] || line[blanks] == '#')
       continue;
     if (used + 1 >= most) {
       free(kept);
       return invalid(name, E2BIG, "too many entries");
     }
-    entries[used++] = line;
+    entries[used++] = memmove(to, line + blanks, n - blanks + 1);
+    to += n - blanks + 1;
   }
   entries[used] = NULL;
   if (!used)

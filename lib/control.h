@@ -33,10 +33,10 @@ int control_number(char const *name, uint64_t least, uint64_t most,
                    uint64_t *out);
 
 /*
- * Read a list. entries[0..n-1] point into the file's text, which stays until
- * the process ends; entries[n] is NULL. most: room in entries, the NULL
- * counted. Returns n, or -1 on error; a missing file is ENOENT, too many
- * entries or too many bytes E2BIG.
+ * Read a list. entries[n] is NULL. most: room in entries, the NULL counted.
+ * Returns n, or -1 on error; a missing file is ENOENT, too many entries or too
+ * many bytes E2BIG. The entries are one piece of memory: free(entries[0])
+ * where n is not 0, or keep them.
  */
 int control_list(char const *name, char **entries, size_t most);
 

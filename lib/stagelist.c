@@ -1,5 +1,6 @@
 #include "lib/stagelist.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "lib/control.h"
@@ -40,9 +41,8 @@ split(char *line, char **words, size_t room)
 }
 
 int
-stagelist_read(char ***stage, char **command)
+stagelist_read(char ***stage, char **words, char **command)
 {
-  static char *words[STAGELIST_WORDS_MAX];
   char *lines[SPAWN_MAX + 1];
   size_t used = 0;
   if (command) {
@@ -52,9 +52,11 @@ stagelist_read(char ***stage, char **command)
   int n = control_list("pipeline", lines, SPAWN_MAX + 1);
   for (int i = 0; i < n; i++) {
     int count = split(lines[i], words + used, STAGELIST_WORDS_MAX - used);
-    if (count <= 0)
+    if (count <= 0) {
+      free(lines[0]);
       return control_invalid("pipeline",
                              "a quote is not closed, or too many words");
+    }
     stage[i] = words + used;
     used += (size_t)count + 1;
   }

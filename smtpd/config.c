@@ -1,8 +1,14 @@
 #include "smtpd/config.h"
 
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+
+#include <skalibs/allreadwrite.h>
 
 #include "lib/control.h"
+#include "lib/exitcode.h"
+#include "lib/log.h"
 #include "lib/stagelist.h"
 
 struct number {
@@ -47,7 +53,6 @@ static int
 read_evidence(struct config *config)
 {
   char path[CONFIG_EVIDENCE_MAX + 1];
-  config->evidence = NULL;
   if (control_line("evidence", NULL, path, sizeof path) < 0)
     return 0;
   if (!path[0] || (config->evidence = strdup(path)) != NULL)
@@ -56,10 +61,17 @@ read_evidence(struct config *config)
   return 0;
 }
 
+static bool
+is_there(char const *name)
+{
+  char path[CONTROL_VALUE_MAX];
+  return control_path(name, path, sizeof path) == 0 && access(path, F_OK) == 0;
+}
+
 int
 config_read_pipeline(struct config *config, char **command, char const **reason)
 {
-  int n = stagelist_read(config->stage, command);
+  int n = stagelist_read(config->stage, config->words, command);
   config->stages = n > 0 ? (size_t)n : 0;
   if (n < 0)
     *reason = control_error();
@@ -70,7 +82,7 @@ int
 config_read(struct config *config, char **command, char const **reason)
 {
   char fallback[sizeof config->greeting];
-  config->stages = 0;
+  *config = (struct config){0};
   if (control_me(config->me, sizeof config->me) < 0)
     goto failed;
   strcpy(fallback, config->me);
@@ -83,6 +95,7 @@ config_read(struct config *config, char **command, char const **reason)
       control_line("tls", NULL, config->tls, sizeof config->tls) < 0 ||
       !read_evidence(config))
     goto failed;
+  config->xclient = is_there("xclient");
   if (config->pool[0] && !command)
     return 1;
   config->pool[0] = 0;
@@ -90,4 +103,25 @@ config_read(struct config *config, char **command, char const **reason)
 failed:
   *reason = control_error();
   return 0;
+}
+
+void
+config_free(struct config *config)
+{
+  persona_free(config->persona);
+  free(config->evidence);
+  if (config->stages)
+    free(config->stage[0][0]);
+}
+
+int
+config_refuse(char const *reason)
+{
+  static char const reply[] = "421 4.3.0 Service not available\r\n";
+  struct log log;
+  log_start(&log, "fatal: unable to read the configuration");
+  log_string(&log, "error", reason);
+  log_write(&log);
+  allwrite(1, reply, sizeof reply - 1);
+  return EXIT_TEMPORARY;
 }

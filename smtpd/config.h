@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "lib/stagelist.h"
 #include "smtpd/persona.h"
 
 #define CONFIG_STAGES_MAX 32 /* SPAWN_MAX */
@@ -33,9 +34,11 @@ struct config {
   uint64_t evidence_max;   /* bytes of one transcript */
   bool authbait;           /* AUTH is offered; */
   uint64_t authbait_nth;   /* this try succeeds; 0: none */
+  bool xclient;            /* control/xclient is there */
   struct persona *persona; /* NULL: replies are our own */
   size_t stages;           /* at least 1; 0 with a pool */
-  char **stage[CONFIG_STAGES_MAX]; /* each an argument vector */
+  char **stage[CONFIG_STAGES_MAX];  /* each an argument vector, */
+  char *words[STAGELIST_WORDS_MAX]; /* with its words here */
 };
 
 /* Room for a command line of any allowed line_bytes. */
@@ -52,5 +55,12 @@ int config_read(struct config *config, char **command, char const **reason);
 /* Read the pipeline alone, for trap-pool. */
 int config_read_pipeline(struct config *config, char **command,
                          char const **reason);
+
+/* Free what config_read() without a command has read, or tried to. */
+void config_free(struct config *config);
+
+/* There is no configuration: the client, on descriptor 1, hears that it may
+ * come back; the log hears why. Returns the exit code. */
+int config_refuse(char const *reason);
 
 #endif

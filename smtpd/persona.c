@@ -84,12 +84,15 @@ read_rules(struct persona *persona, char const *file)
 {
   char *line[PERSONA_RULES_MAX + 1];
   int n = control_list(file, line, PERSONA_RULES_MAX + 1);
-  for (int i = 0; i < n; i++)
-    if (!parse(line[i], persona->rule + persona->rules++)) {
+  for (int i = 0; i < n; i++) {
+    struct persona_rule *rule = persona->rule + persona->rules++;
+    rule->context = line[i];
+    if (!parse(line[i], rule)) {
       control_invalid(file, "a line is not CONTEXT REPLY -> OTHER REPLY, both "
                             "positive or both not");
       return 0;
     }
+  }
   return n >= 0;
 }
 
@@ -109,7 +112,17 @@ persona_read(struct persona **persona)
   }
   strcat(file, name);
   *persona = calloc(1, sizeof **persona);
+  if (!*persona)
+    control_invalid("persona", "no memory");
   return *persona && read_rules(*persona, file);
+}
+
+void
+persona_free(struct persona *persona)
+{
+  if (persona && persona->rules)
+    free((char *)(uintptr_t)persona->rule[0].context);
+  free(persona);
 }
 
 struct persona_rule const *

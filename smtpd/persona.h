@@ -36,8 +36,9 @@ struct persona_facts {
 };
 
 /* Read control/persona and the file that it names. *persona: NULL where there
- * is none; else never freed. 1, or 0 and control_error() says why. */
+ * is none. 1, or 0 and control_error() says why; to be freed in both cases. */
 int persona_read(struct persona **persona);
+void persona_free(struct persona *persona);
 
 /* The rule for this reply; NULL: it is said as it is. */
 struct persona_rule const *persona_find(struct persona const *persona,

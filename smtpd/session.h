@@ -60,10 +60,10 @@ struct body {
   char space[BODY_CHUNK_MAX + 2 * DOT_HELD_MAX + DOT_AHEAD];
 };
 
-/* What an idle session touches lies together, from the beginning to that of
- * wire's input: a trap has thousands of them. */
+/* What an idle session writes lies together, from the beginning to that of
+ * wire's input: a trap has thousands of them. config is last, for it is only
+ * read: copies of a process share it. */
 struct session {
-  struct config config;
   char id[48];
   struct client client;
   bool said_client;     /* the pipeline knows the client as it is now */
@@ -91,14 +91,15 @@ struct session {
   uint64_t refusals;   /* recipients refused in this session */
   uint64_t hard;       /* answers 5xx of the pipeline in this session */
   uint64_t commands;
-  char from[ADDRESS_MAX + 1]; /* reverse-path of this transaction */
   struct wire wire;
+  char from[ADDRESS_MAX + 1]; /* reverse-path of this transaction */
   struct pipeline pipeline;
   struct replay replay;
   struct body body;
   struct facts facts;
   struct authbait auth;
   struct recording recording;
+  struct config config;
 };
 
 /* Serve the client on descriptors 0 and 1 to the end. session: zeroes but for

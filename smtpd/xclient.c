@@ -3,21 +3,11 @@
 #include "smtpd/session.h"
 
 #include <string.h>
-#include <unistd.h>
 
 #include "lib/control.h"
 #include "lib/network.h"
 
 #define PEERS_MAX 1000
-#define PATH_BYTES 512
-
-/* Asked in every session: costs no memory where the file is not there. */
-static bool
-is_there(char const *name)
-{
-  char path[PATH_BYTES];
-  return control_path(name, path, sizeof path) == 0 && access(path, F_OK) == 0;
-}
 
 /* Whether control/xclient has the address; what is wrong is logged once. */
 static bool
@@ -45,8 +35,9 @@ bool
 xclient_offered(struct session *session)
 {
   if (session->xclient == XCLIENT_NOT_ASKED)
-    session->xclient =
-        is_there("xclient") && is_listed(session) ? XCLIENT_YES : XCLIENT_NO;
+    session->xclient = session->config.xclient && is_listed(session)
+                           ? XCLIENT_YES
+                           : XCLIENT_NO;
   return session->xclient == XCLIENT_YES;
 }
 

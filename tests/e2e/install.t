@@ -22,8 +22,6 @@ wanted() {
     for program in $programs; do
       echo "755 $1/bin/$program"
     done
-    [ ! -e build/fetched/static/bin/tcpserver ] ||
-      echo "755 $1/lib/trapline/tcpserver"
     for page in */*.[1578]; do
       echo "644 $1/share/man/man${page##*.}/${page##*/}"
     done

@@ -1,10 +1,10 @@
-/* sources: filters/rulecdb.c */
+/* sources: lib/rulecdb.c */
 #include "tests/fuzz/fuzz.h"
 
 #include <errno.h>
 #include <string.h>
 
-#include "filters/rulecdb.h"
+#include "lib/rulecdb.h"
 
 /* The input is a key's length, the key, and a database in which it is sought:
  * first a table that points where the input says, then the input. */

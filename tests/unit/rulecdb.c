@@ -1,4 +1,4 @@
-#include "filters/rulecdb.h"
+#include "lib/rulecdb.h"
 
 #include <errno.h>
 #include <stdio.h>

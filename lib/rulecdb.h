@@ -7,8 +7,8 @@
  * bytes a key there), and a damaged file, or one that is cut short while it is
  * in use, read without a crash (it maps the file and trusts its lengths).
  */
-#ifndef TRAPLINE_FILTERS_RULECDB_H
-#define TRAPLINE_FILTERS_RULECDB_H
+#ifndef TRAPLINE_LIB_RULECDB_H
+#define TRAPLINE_LIB_RULECDB_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -1,0 +1,182 @@
+#include "smtpd/tcpaccept.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <skalibs/sig.h>
+#include <skalibs/strerr.h>
+
+#include "lib/clock.h"
+#include "lib/exitcode.h"
+#include "lib/log.h"
+#include "smtpd/tcplisten.h"
+
+#define FULL_MS 20    /* between two looks at the queue, while we are full */
+#define FAILED_MS 100 /* the pause after a failure of accept() */
+#define LOG_MS 1000   /* between two lines about being busy */
+
+struct server {
+  int socket;
+  uint32_t limit;
+  struct tcpchild const *child;
+  uint32_t children;
+  uint64_t shed; /* since the last line */
+  int error;     /* an errno; why a child could not be started since then */
+  int64_t logged_ms;
+};
+
+static void
+end(int number)
+{
+  (void)number;
+  _exit(EXIT_DONE);
+}
+
+static void
+note_child(int number)
+{
+  (void)number; /* it has ended the wait */
+}
+
+static bool
+is_full(struct server const *server)
+{
+  return server->children >= server->limit;
+}
+
+/* Say why he is not served, as far as that does not hold us up. */
+static void
+shed(struct server *server, int fd)
+{
+  static char const reply[] = "421 4.3.2 Too many connections, try later\r\n";
+  server->shed++;
+  if (send(fd, reply, sizeof reply - 1, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
+    errno = 0; /* he is gone */
+}
+
+static void
+start(struct server *server, int fd, struct sockaddr_storage const *from)
+{
+  tcpchild_refresh();
+  pid_t pid = fork();
+  if (pid < 0) {
+    server->error = errno;
+    shed(server, fd);
+    return;
+  }
+  if (pid) {
+    server->children++;
+    return;
+  }
+  close(server->socket);
+  sig_restore(SIGCHLD);
+  sig_restore(SIGTERM);
+  sig_unblock(SIGCHLD);
+  if (dup2(fd, 0) < 0 || dup2(fd, 1) < 0)
+    strerr_diefusys(EXIT_TEMPORARY, "set up the connection");
+  close(fd);
+  tcpchild_run(server->child, from);
+}
+
+/* Take who has waited longest. 1, or 0: nobody waits. */
+static int
+take(struct server *server, bool serve)
+{
+  struct sockaddr_storage from;
+  socklen_t size = sizeof from;
+  int fd =
+      accept4(server->socket, (struct sockaddr *)&from, &size, SOCK_CLOEXEC);
+  if (fd >= 0) {
+    if (serve)
+      start(server, fd, &from);
+    else
+      shed(server, fd);
+    close(fd);
+    return 1;
+  }
+  if (errno == EAGAIN)
+    return 0;
+  if (errno != EINTR && errno != ECONNABORTED) {
+    strerr_warnwusys("accept a connection");
+    poll(NULL, 0, FAILED_MS);
+  }
+  return 1;
+}
+
+static void
+make_room(struct server *server)
+{
+  uint32_t waiting, most;
+  while (tcplisten_waiting(server->socket, &waiting, &most) &&
+         waiting > most - most / 4 && take(server, false))
+    ;
+}
+
+static void
+reap(struct server *server)
+{
+  while (waitpid(-1, NULL, WNOHANG) > 0)
+    server->children--;
+}
+
+/* Milliseconds until there may be more to log; -1: there is nothing. */
+static int
+log_busy(struct server *server)
+{
+  struct log log;
+  uint32_t waiting = 0, most;
+  int64_t now = clock_ms();
+  if (!is_full(server) && !server->shed)
+    return -1;
+  if (now - server->logged_ms < LOG_MS)
+    return (int)(LOG_MS - (now - server->logged_ms));
+  tcplisten_waiting(server->socket, &waiting, &most);
+  log_start(&log, "busy");
+  log_number(&log, "connections", server->children);
+  log_number(&log, "limit", server->limit);
+  log_number(&log, "waiting", waiting);
+  log_number(&log, "shed", server->shed);
+  if (server->error)
+    log_string(&log, "error", strerror(server->error));
+  log_write(&log);
+  server->shed = 0;
+  server->error = 0;
+  server->logged_ms = now;
+  return LOG_MS;
+}
+
+/* Until somebody comes, a child ends, or there may be something else to do. */
+static void
+wait_for_more(struct server const *server, int milliseconds)
+{
+  struct pollfd fd = {is_full(server) ? -1 : server->socket, POLLIN, 0};
+  struct timespec time = {milliseconds / 1000, milliseconds % 1000 * 1000000L};
+  sigset_t none;
+  sigemptyset(&none);
+  ppoll(&fd, 1, milliseconds < 0 ? NULL : &time, &none);
+}
+
+void
+tcpaccept(int socket, uint32_t limit, struct tcpchild const *child)
+{
+  struct server server = {.socket = socket,
+                          .limit = limit,
+                          .child = child,
+                          .logged_ms = clock_ms() - LOG_MS};
+  sig_block(SIGCHLD);
+  sig_catch(SIGCHLD, note_child);
+  sig_catch(SIGTERM, end);
+  for (;;) {
+    make_room(&server);
+    reap(&server);
+    if (!is_full(&server) && take(&server, true))
+      continue;
+    int milliseconds = log_busy(&server);
+    wait_for_more(&server, is_full(&server) ? FULL_MS : milliseconds);
+  }
+}
