@@ -45,6 +45,7 @@ end_transaction(struct stage *stage)
   struct stage_loop *loop = stage->loop;
   if (stage->in_transaction && loop->handlers->reset)
     loop->handlers->reset(stage);
+  stream_end_body();
   stage->in_transaction = false;
   stage->taken = 0;
   stage->passed = 0;
@@ -290,6 +291,7 @@ do_bdat(struct stage *stage, char const *line, size_t n, size_t rest)
     return broken(stage, "fatal: command out of order", line, n);
   if (!loop->in_body)
     begin_body(stage);
+  stream_widen(left);
   bool passed_last = pass_chunk(stage, left, last);
   enum stream_result result = do_chunk(stage, left);
   if (result != STREAM_OK)

@@ -16,6 +16,9 @@
 /* Where a command is to come, no more is read of the body behind it than a
  * small message has: what is still in the pipe can be passed on uncopied. */
 #define COMMAND_BYTES 8192
+/* The same where the body has not been small: its next chunk's line, and little
+ * more. */
+#define CHUNK_LINE_BYTES 64
 #define OUTPUT_BYTES 8192
 /* Pieces from this size on are written as they stand, not gathered. */
 #define LARGE_BYTES 2048
@@ -32,7 +35,9 @@ struct output {
 };
 
 static struct input input;
+static size_t line_bytes = COMMAND_BYTES; /* what to read for the next line */
 static struct output output;
+static int narrow_bytes; /* what the pipe held before; 0: it is as it was */
 
 /* Write what was gathered and n bytes more, in one call. */
 static void
@@ -138,7 +143,8 @@ stream_line(char *line, size_t *n)
       *n = used;
       return STREAM_OK;
     }
-    enum stream_result result = fill(COMMAND_BYTES);
+    enum stream_result result = fill(line_bytes);
+    line_bytes = COMMAND_BYTES;
     if (result == STREAM_END && used)
       return STREAM_TRUNCATED;
     if (result != STREAM_OK)
@@ -153,12 +159,33 @@ stream_piece(uint64_t most, char const **bytes, size_t *n)
     enum stream_result result = fill(sizeof input.bytes);
     if (result != STREAM_OK)
       return result == STREAM_END ? STREAM_TRUNCATED : result;
+    line_bytes = sizeof input.bytes;
   }
   size_t have = input.end - input.begin;
   *bytes = input.bytes + input.begin;
   *n = have < most ? have : (size_t)most;
   input.begin += *n;
   return STREAM_OK;
+}
+
+void
+stream_widen(uint64_t bytes)
+{
+  if (narrow_bytes || bytes <= INPUT_BYTES)
+    return;
+  int held = fcntl(0, F_GETPIPE_SZ);
+  if (held > 0 && held < STREAM_WIDE_BYTES &&
+      fcntl(0, F_SETPIPE_SZ, STREAM_WIDE_BYTES) > 0)
+    narrow_bytes = held;
+}
+
+void
+stream_end_body(void)
+{
+  if (narrow_bytes)
+    fcntl(0, F_SETPIPE_SZ, narrow_bytes);
+  narrow_bytes = 0;
+  line_bytes = COMMAND_BYTES;
 }
 
 /* The copy that every kind of descriptor can do. */
@@ -183,11 +210,13 @@ stream_pass(uint64_t n)
   size_t have = input.end - input.begin;
   enum stream_result result = copy(n < have ? n : have);
   n -= n < have ? n : have;
+  if (n)
+    line_bytes = CHUNK_LINE_BYTES;
   while (result == STREAM_OK && n) {
     result = stream_flush();
     if (result != STREAM_OK)
       return result;
-    size_t most = n < INPUT_BYTES ? (size_t)n : INPUT_BYTES;
+    size_t most = n < STREAM_WIDE_BYTES ? (size_t)n : STREAM_WIDE_BYTES;
     ssize_t r = splice(0, NULL, 1, NULL, most, 0);
     if (r > 0)
       n -= (uint64_t)r;

@@ -15,6 +15,9 @@
 
 #define STREAM_LINE_MAX 8192 /* bytes in a line, its LF counted */
 
+/* What stream_widen() makes the pipe hold that a body comes through. */
+#define STREAM_WIDE_BYTES 262144
+
 enum stream_result {
   STREAM_OK,
   STREAM_END,       /* end of file between two lines */
@@ -41,6 +44,11 @@ void stream_put_line(char const *line, size_t n); /* and LF */
 void stream_put_chunk(uint64_t n, bool last);     /* BDAT n [LAST] and LF */
 /* XNOTE key=value, the value put in xtext; over 1024 bytes: nothing. */
 void stream_put_note(char const *key, char const *value);
+
+/* A chunk of so many bytes is to come: let the pipe hold more at once, if it is
+ * a large one, until the body's end. */
+void stream_widen(uint64_t bytes);
+void stream_end_body(void);
 
 /* Write what was put. */
 enum stream_result stream_flush(void);

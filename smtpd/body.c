@@ -11,6 +11,9 @@
  * timeout if that is shorter. */
 #define RATE_GRACE_MS 60000
 
+/* With less room than this for more, a chunk goes on. */
+#define CHUNK_ROOM 8192
+
 static char const trouble[] = "451 4.3.0 Temporary server error";
 static char const too_big[] = "552 5.3.4 Message too big for system";
 
@@ -83,7 +86,7 @@ account(struct session *session, size_t n)
     refuse(session, too_big);
   if (body->discard)
     body->used = 0;
-  else if (body->used >= sizeof body->space - DOT_HELD_MAX)
+  else if (body->used > BODY_CHUNK_MAX - CHUNK_ROOM)
     pass(session, false);
 }
 
@@ -103,13 +106,40 @@ is_too_slow(struct session *session)
   return true;
 }
 
+/* Get more from the client. 0 if there is none; the wire says why. */
+static size_t
+read_piece(struct session *session, char const **bytes)
+{
+  struct body *body = &session->body;
+  size_t room = BODY_CHUNK_MAX - body->used;
+  if (!wire_reads_ahead(&session->wire)) {
+    /* Decoded where it is, it takes half the memory. */
+    char *ahead = body->space + body->used + DOT_HELD_MAX + DOT_AHEAD;
+    *bytes = ahead;
+    return wire_read(&session->wire, ahead, room);
+  }
+  size_t n = wire_piece(&session->wire, bytes);
+  return n < room ? n : room;
+}
+
+/* Of the piece of n bytes so many have been decoded. */
+static void
+take_piece(struct session *session, char const *bytes, size_t n, size_t taken)
+{
+  struct wire *wire = &session->wire;
+  session->body.wire_bytes += taken;
+  if (wire_has_input(wire))
+    wire_take(wire, taken);
+  else if (taken < n)
+    wire_unread(wire, bytes + taken, n - taken);
+}
+
 /* What the client has sent, at most as much as there is room for; waits for
  * it. 0 if the client is gone or too slow. */
 static size_t
 next_piece(struct session *session, char const **bytes)
 {
   struct wire *wire = &session->wire;
-  size_t room = sizeof session->body.space - DOT_HELD_MAX - session->body.used;
   for (;;) {
     if (!wire_has_input(wire)) {
       if (is_too_slow(session))
@@ -119,11 +149,9 @@ next_piece(struct session *session, char const **bytes)
       else
         session_yield(session);
     }
-    size_t n = wire_piece(wire, bytes);
-    if (n)
-      return n < room ? n : room;
-    if (!wire->alarmed)
-      return 0;
+    size_t n = read_piece(session, bytes);
+    if (n || !wire->alarmed)
+      return n;
     session_hear_pool(session);
   }
 }
@@ -140,8 +168,7 @@ body_data(struct session *session)
       return 0;
     size_t taken =
         dot_decode(&body->state, bytes, n, body->space + body->used, &made);
-    wire_take(&session->wire, taken);
-    body->wire_bytes += taken;
+    take_piece(session, bytes, n, taken);
     account(session, made);
   }
   pass(session, true);
@@ -157,13 +184,11 @@ body_chunk(struct session *session, uint64_t left, bool last)
     size_t n = next_piece(session, &bytes);
     if (!n)
       return 0;
-    if (n > left)
-      n = (size_t)left;
+    size_t taken = n < left ? n : (size_t)left;
     size_t made =
-        dot_newlines(&body->state, bytes, n, body->space + body->used);
-    wire_take(&session->wire, n);
-    body->wire_bytes += n;
-    left -= n;
+        dot_newlines(&body->state, bytes, taken, body->space + body->used);
+    take_piece(session, bytes, n, taken);
+    left -= taken;
     account(session, made);
   }
   if (last) {

@@ -1,14 +1,44 @@
 #include "smtpd/dot.h"
 
+#include <stdint.h>
 #include <string.h>
 
-/* Copy up to the next CR. Returns the bytes copied. */
+typedef unsigned char block __attribute__((vector_size(16)));
+
+union marks {
+  block bytes;
+  uint64_t half[2];
+};
+
+/* Which byte of it, in memory, is the first that is not 0; one is. */
+static size_t
+first_mark(uint64_t marks)
+{
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+  return (size_t)__builtin_ctzll(marks) / 8;
+#else
+  return (size_t)__builtin_clzll(marks) / 8;
+#endif
+}
+
+/* Copy up to the next CR; out has room for all n. Returns the bytes copied.
+ * Lines are short: memchr and memcpy for each cost more than twice as much. */
 static size_t
 copy_run(char const *in, size_t n, char *out)
 {
-  char const *cr = memchr(in, '\r', n);
-  size_t run = cr ? (size_t)(cr - in) : n;
-  memcpy(out, in, run);
+  size_t run = 0;
+  for (; n - run >= sizeof(block); run += sizeof(block)) {
+    block bytes;
+    memcpy(&bytes, in + run, sizeof bytes);
+    memcpy(out + run, &bytes, sizeof bytes);
+    union marks is_cr = {.bytes = (block)(bytes == '\r')};
+    if (is_cr.half[0])
+      return run + first_mark(is_cr.half[0]);
+    if (is_cr.half[1])
+      return run + 8 + first_mark(is_cr.half[1]);
+  }
+  for (; run < n && in[run] != '\r'; run++)
+    out[run] = in[run];
   return run;
 }
 

@@ -22,6 +22,10 @@ enum dot_state {
 /* How many bytes a call can give beyond those it is given: the CR held back.*/
 #define DOT_HELD_MAX 1
 
+/* Output may be in one room with the input, if it is so far in front of it when
+ * a body starts, and the room for each call is behind what was made before. */
+#define DOT_AHEAD 32
+
 /*
  * DATA: decode n bytes into out, which has room for n + DOT_HELD_MAX. Start
  * with *state = DOT_LINE_START. Returns how many bytes of in were taken: all

@@ -20,6 +20,7 @@
 #include "lib/address.h"
 #include "lib/client.h"
 #include "lib/log.h"
+#include "lib/stream.h"
 #include "smtpd/authbait.h"
 #include "smtpd/config.h"
 #include "smtpd/dot.h"
@@ -40,6 +41,12 @@ struct replay {
   char lines[REPLAY_BYTES];
 };
 
+/* The longest chunk of a body that goes into the pipeline: with its line it
+ * fills STREAM_WIDE_BYTES but for a page, and that a stage needs, as it writes
+ * the line by itself. */
+#define BODY_CHUNK_MAX                                                         \
+  (STREAM_WIDE_BYTES - 2 * 4096 - (sizeof "BDAT 262144\n" - 1))
+
 /* The body in hand. */
 struct body {
   enum dot_state state;
@@ -50,7 +57,7 @@ struct body {
   uint64_t bytes;      /* as stored */
   uint64_t wire_bytes; /* as sent */
   int64_t started_ms;
-  char space[WIRE_INPUT_BYTES + DOT_HELD_MAX];
+  char space[BODY_CHUNK_MAX + 2 * DOT_HELD_MAX + DOT_AHEAD];
 };
 
 /* What an idle session writes lies together, from the beginning to that of

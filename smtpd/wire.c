@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -14,6 +15,9 @@
 #include "lib/clock.h"
 
 #define TLS_HANDSHAKE 0x16 /* RFC 8446 section 5.1 */
+/* The input buffer is read into for so much, so that little of it is touched.
+ */
+#define READ_BYTES 65536
 #define LINGER_MS 1000
 #define LINGER_BYTES 1048576
 
@@ -134,31 +138,40 @@ wait_input(struct wire *wire, int64_t *deadline, bool command)
   return 0;
 }
 
-/* Read once more, what was said sent before. 1 or 0. */
+/* Read once more, what was said sent before. The bytes, or 0. */
+static size_t
+receive(struct wire *wire, int64_t *deadline, bool command,
+        struct iovec const *room)
+{
+  wire->alarmed = false;
+  if (!wire_flush(wire) || !wait_input(wire, deadline, command))
+    return 0;
+  wire->ready = false;
+  ssize_t r = fd_read(wire->in, room->iov_base, room->iov_len);
+  if (r <= 0) {
+    failed(wire, r ? WIRE_ERROR : WIRE_EOF);
+    return 0;
+  }
+  wire->bytes_read += (uint64_t)r;
+  transcript_packet(wire->transcript, (size_t)r);
+  return (size_t)r;
+}
+
+/* Read into the input buffer. 1 or 0. */
 static int
 fill(struct wire *wire, int64_t *deadline, bool command)
 {
-  wire->alarmed = false;
-  if (!wire_flush(wire))
-    return 0;
   if (wire->begin == wire->end)
     wire->begin = wire->end = 0;
-  if (wire->end == sizeof wire->input) {
+  if (wire->end >= READ_BYTES) {
     memmove(wire->input, wire->input + wire->begin, wire->end - wire->begin);
     wire->end -= wire->begin;
     wire->begin = 0;
   }
-  if (!wait_input(wire, deadline, command))
-    return 0;
-  wire->ready = false;
-  ssize_t r = fd_read(wire->in, wire->input + wire->end,
-                      sizeof wire->input - wire->end);
-  if (r <= 0)
-    return failed(wire, r ? WIRE_ERROR : WIRE_EOF);
-  wire->end += (size_t)r;
-  wire->bytes_read += (uint64_t)r;
-  transcript_packet(wire->transcript, (size_t)r);
-  return 1;
+  struct iovec room = {wire->input + wire->end, READ_BYTES - wire->end};
+  size_t n = receive(wire, deadline, command, &room);
+  wire->end += n;
+  return n > 0;
 }
 
 bool
@@ -239,6 +252,28 @@ wire_take(struct wire *wire, size_t n)
   wire->begin += n;
 }
 
+bool
+wire_reads_ahead(struct wire const *wire)
+{
+  return wire->begin != wire->end || wire->transcript;
+}
+
+size_t
+wire_read(struct wire *wire, char *bytes, size_t n)
+{
+  int64_t deadline = 0;
+  struct iovec room = {bytes, n < WIRE_INPUT_BYTES ? n : WIRE_INPUT_BYTES};
+  return receive(wire, &deadline, false, &room);
+}
+
+void
+wire_unread(struct wire *wire, char const *bytes, size_t n)
+{
+  wire->begin = 0;
+  wire->end = n;
+  memcpy(wire->input, bytes, n);
+}
+
 size_t
 wire_purge(struct wire *wire, char const **bytes)
 {
@@ -292,7 +327,7 @@ wire_close(struct wire *wire, bool linger)
   if (wire_flush(wire) && linger && shutdown(wire->out, SHUT_WR) == 0) {
     struct pollfd fds[2] = {{wire->in, POLLIN, 0}, {-1, 0, 0}};
     while (dropped < LINGER_BYTES && wait_for(wire, fds, &deadline, false)) {
-      ssize_t r = fd_read(wire->in, wire->input, sizeof wire->input);
+      ssize_t r = fd_read(wire->in, wire->input, READ_BYTES);
       if (r <= 0)
         break;
       dropped += (size_t)r;

@@ -15,9 +15,9 @@
 
 #include "smtpd/transcript.h"
 
-#define WIRE_INPUT_BYTES 65536
-#define WIRE_OUTPUT_BYTES 4096 /* a pipe takes as much in one piece */
-#define WIRE_REPLY_MAX 512     /* RFC 5321 section 4.5.3.1.5 */
+#define WIRE_INPUT_BYTES 262144 /* room for what is put back */
+#define WIRE_OUTPUT_BYTES 4096  /* a pipe takes as much in one piece */
+#define WIRE_REPLY_MAX 512      /* RFC 5321 section 4.5.3.1.5 */
 
 enum wire_status {
   WIRE_OPEN,
@@ -73,6 +73,14 @@ bool wire_has_input(struct wire const *wire);
  * wire_take(). 0 if it failed, or if alarmed. */
 size_t wire_piece(struct wire *wire, char const **bytes);
 void wire_take(struct wire *wire, size_t n);
+
+/* Whether a piece has to come by way of the input buffer: some was read and not
+ * taken, or a transcript is kept. Else it can be read at once into what is the
+ * caller's: wire_read() waits for at least one byte; 0 as above. What is behind
+ * the body wire_unread() puts back. */
+bool wire_reads_ahead(struct wire const *wire);
+size_t wire_read(struct wire *wire, char *bytes, size_t n);
+void wire_unread(struct wire *wire, char const *bytes, size_t n);
 
 /* Drop what was read and not taken, and what else has come by now, a buffer
  * full at most; it stays readable until the next call. Returns its length. */

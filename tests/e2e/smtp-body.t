@@ -117,16 +117,17 @@ def test_whole(trap, message, name):
 
 
 def test_blocks(trap):
-    """CR LF . at every place around the trap's buffer of 64 KiB."""
+    """CR LF . at every place around the ends of the trap's buffers."""
     wrong = []
     head = ENVELOPE + b"DATA\r\n"
-    for around in range(-6, 7):
-        fill = 65536 + around - len(head)
-        message = b"x" * fill + b"\r\n.y\r\n.\n\r\n\r\r\n"
-        session = head + dot_stuffed(message) + b"QUIT\r\n"
-        got, _ = take(trap, [session], socket.SOCK_STREAM)
-        if got != [stored(message)]:
-            wrong.append(around)
+    for end in (65536, len(head) + 253932, 65536 + 253932):
+        for around in range(-6, 7):
+            fill = end + around - len(head)
+            message = b"x" * fill + b"\r\n.y\r\n.\n\r\n\r\r\n"
+            session = 2 * (head + dot_stuffed(message)) + b"QUIT\r\n"
+            got, _ = take(trap, [session], socket.SOCK_STREAM)
+            if got != 2 * [stored(message)]:
+                wrong.append((end, around))
     ok(not wrong, "line ends and dots where one read ends", wrong)
 
 

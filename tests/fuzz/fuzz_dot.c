@@ -51,11 +51,16 @@ decode_pieces(char const *in, size_t n, size_t size, struct body *body)
   body->taken = 0;
   while (body->taken < n && state != DOT_END) {
     size_t piece = n - body->taken < size ? n - body->taken : size;
-    char *out = malloc(piece + DOT_HELD_MAX);
+    bool in_place = size % 2;
+    size_t ahead = in_place ? DOT_HELD_MAX + DOT_AHEAD : 0;
+    char *out = malloc(DOT_HELD_MAX + ahead + piece);
+    char const *from = in + body->taken;
     size_t made = 0;
     if (!out)
       return;
-    size_t taken = dot_decode(&state, in + body->taken, piece, out, &made);
+    if (in_place)
+      from = memcpy(out + ahead, from, piece);
+    size_t taken = dot_decode(&state, from, piece, out, &made);
     FUZZ_HOLDS(taken == piece || state == DOT_END);
     FUZZ_HOLDS(made <= piece + DOT_HELD_MAX);
     memcpy(body->bytes + body->used, out, made);
@@ -94,7 +99,7 @@ LLVMFuzzerTestOneInput(uint8_t const *data, size_t n)
   if (n < 1 || n > INPUT_MAX)
     return 0;
   char const *in = (char const *)data + 1;
-  size_t size = data[0] % 16 + 1U;
+  size_t size = data[0] % 64 + 1U;
   decode_whole(in, n - 1, &whole);
   decode_pieces(in, n - 1, size, &pieces);
   FUZZ_HOLDS(whole.ended == pieces.ended && whole.taken == pieces.taken);

@@ -225,6 +225,48 @@ test_bdat(void)
     }
 }
 
+/* Whether it is the same where output and input are in one place. */
+static int
+is_same_in_place(char const *in, size_t n, char const *wanted)
+{
+  char space[DOT_AHEAD + INPUT_MAX];
+  char *ahead = space + DOT_AHEAD;
+  enum dot_state state = DOT_LINE_START;
+  size_t made;
+  memcpy(ahead, in, n);
+  dot_decode(&state, ahead, n, space, &made);
+  int is_same = made == n - 1 && memcmp(space, wanted, made) == 0;
+  state = DOT_LINE;
+  memcpy(ahead, in, n);
+  made = dot_newlines(&state, ahead, n, space);
+  return is_same && made == n - 1 && memcmp(space, wanted, made) == 0;
+}
+
+/* A CRLF at every place of what is longer than a block that is copied at once,
+ * among bytes that differ from a CR in one bit. */
+static void
+test_places(void)
+{
+  static char const near[] = "\x8d\f\0";
+  int wrong = 0;
+  for (size_t n = 2; n < INPUT_MAX - 2; n++)
+    for (size_t at = 0; at + 2 <= n; at++) {
+      char in[INPUT_MAX], wanted[INPUT_MAX], out[INPUT_MAX];
+      for (size_t i = 0; i < n; i++)
+        in[i] = wanted[i] = near[i % sizeof near];
+      memcpy(in + at, "\r\n", 2);
+      wanted[at] = '\n';
+      memcpy(wanted + at + 1, in + at + 2, n - at - 2);
+      wrong += newlines(in, n, at, out) != n - 1 || memcmp(out, wanted, n - 1);
+      enum dot_state state = DOT_LINE_START;
+      memset(out, 0, sizeof out);
+      feed(&state, in, n, out);
+      wrong += memcmp(out, wanted, n - 1) != 0 || out[n - 1] != '#';
+      wrong += !is_same_in_place(in, n, wanted);
+    }
+  tap_is_number(wrong, 0, "a CRLF is seen at every place of a long line");
+}
+
 static void
 test_end_stays(void)
 {
@@ -242,6 +284,7 @@ main(void)
   test_data();
   test_every_short_body();
   test_bdat();
+  test_places();
   test_end_stays();
   return tap_done();
 }

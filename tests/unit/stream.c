@@ -230,9 +230,43 @@ test_errors(void)
   close(directory);
 }
 
+/* Holds bytes of the pipe on descriptor 0. */
+static void
+holds(int bytes, char const *name)
+{
+  tap_is_number(fcntl(0, F_GETPIPE_SZ), bytes, name);
+}
+
+static void
+test_widen(void)
+{
+  int ends[2];
+  int input = dup(0);
+  if (pipe(ends) < 0 || dup2(ends[0], 0) < 0 ||
+      fcntl(0, F_SETPIPE_SZ, 32768) < 0)
+    abort();
+  stream_widen(65536);
+  holds(32768, "a chunk that is not large widens nothing");
+  stream_widen(65537);
+  holds(STREAM_WIDE_BYTES, "a large one does");
+  stream_widen(1000000);
+  holds(STREAM_WIDE_BYTES, "... and the next one keeps it so");
+  stream_end_body();
+  holds(32768, "the end of the body undoes it");
+  fcntl(0, F_SETPIPE_SZ, 2 * STREAM_WIDE_BYTES);
+  stream_widen(65537);
+  stream_end_body();
+  holds(2 * STREAM_WIDE_BYTES, "what is wider is left alone");
+  dup2(input, 0);
+  close(input);
+  close(ends[0]);
+  close(ends[1]);
+}
+
 int
 main(void)
 {
+  test_widen();
   test_ends();
   test_line_limit();
   test_long_input();
