@@ -230,12 +230,13 @@ link_data(struct jobwriter *writer)
     if (linked == 0)
       writer->state = JOBWRITER_LINKED;
     int synced = linked == 0 ? fd_sync(leaf) : -1;
-    fd_close(leaf);
     if (synced == 0)
       return 0;
     if (linked == 0)
       return jobqueue_fail(queue, "sync the directory of", writer->data_path,
                            "");
+    if (errno == ENOENT)
+      jobqueue_forget_leaf(queue, writer->data_path);
     bool again = attempt < ATTEMPTS && (errno == EEXIST || errno == ENOENT);
     if (!again)
       return jobqueue_fail(queue, "link", writer->data_path, "");
