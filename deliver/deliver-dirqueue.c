@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdbool.h>
-#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -207,7 +206,7 @@ static void
 on_end(struct stage *stage)
 {
   struct sink *self = stage->state;
-  char queued[JOBNAME_BASE_MAX + 32];
+  char queued[JOBNAME_BASE_MAX + 32] = "250 2.6.0 queued as ";
   int exists;
   if (!self->wanted)
     return;
@@ -231,7 +230,7 @@ on_end(struct stage *stage)
   stage_note(stage, "queued", self->writer.base);
   if (stage->passed)
     return;
-  snprintf(queued, sizeof queued, "250 2.6.0 queued as %s", self->writer.base);
+  strcat(queued, self->writer.base);
   stage_answer(stage, self->answer ? self->answer : queued);
 }
 

@@ -1,7 +1,8 @@
 #include "deliver/jobmetadata.h"
 
-#include <stdio.h>
 #include <string.h>
+
+#include "lib/digits.h"
 
 bool
 jobmetadata_is_reserved(char const *key)
@@ -26,12 +27,24 @@ static void
 format_time(struct jobmetadata *self, struct timespec const *started)
 {
   struct tm utc;
-  self->time[0] = 0;
-  if (gmtime_r(&started->tv_sec, &utc))
-    snprintf(self->time, sizeof self->time,
-             "%04d-%02d-%02dT%02d:%02d:%02d.%06ldZ", utc.tm_year + 1900,
-             utc.tm_mon + 1, utc.tm_mday, utc.tm_hour, utc.tm_min, utc.tm_sec,
-             started->tv_nsec / 1000);
+  char *p = self->time;
+  if (gmtime_r(&started->tv_sec, &utc)) {
+    p = digits_put(p, (uint64_t)utc.tm_year + 1900, 4);
+    *p++ = '-';
+    p = digits_put(p, (uint64_t)utc.tm_mon + 1, 2);
+    *p++ = '-';
+    p = digits_put(p, (uint64_t)utc.tm_mday, 2);
+    *p++ = 'T';
+    p = digits_put(p, (uint64_t)utc.tm_hour, 2);
+    *p++ = ':';
+    p = digits_put(p, (uint64_t)utc.tm_min, 2);
+    *p++ = ':';
+    p = digits_put(p, (uint64_t)utc.tm_sec, 2);
+    *p++ = '.';
+    p = digits_put(p, (uint64_t)started->tv_nsec / 1000, 6);
+    *p++ = 'Z';
+  }
+  *p = 0;
 }
 
 static void

@@ -1,10 +1,19 @@
 #include "filters/received.h"
 
+#include <stdlib.h>
 #include <string.h>
+
+#include "lib/digits.h"
 
 /* The longest word: a marker, and an address or a client's value. */
 #define WORD_MAX (sizeof "MAIL_FROM=<>;" + ADDRESS_MAX)
 #define TEXT_BYTES 4096
+#define DATE_BYTES sizeof "Sat, 21 Nov 2026 13:27:02 +0000"
+
+static char const day_names[][4] = {"Sun", "Mon", "Tue", "Wed",
+                                    "Thu", "Fri", "Sat"};
+static char const month_names[][4] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                                      "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
 
 struct writer {
   void (*put)(void *context, char const *bytes, size_t n);
@@ -63,6 +72,23 @@ word_text(struct word *word, char const *text)
   word->used += n;
 }
 
+static bool
+is_safe(char c)
+{
+  switch (c) {
+  case '(':
+  case ')':
+  case '<':
+  case '>':
+  case ';':
+  case '"':
+  case '\\':
+    return false;
+  default:
+    return c > 0x20 && c < 0x7f;
+  }
+}
+
 /* What the client said, at most ADDRESS_MAX bytes of it. */
 static void
 word_client(struct word *word, char const *bytes, size_t n)
@@ -73,8 +99,7 @@ word_client(struct word *word, char const *bytes, size_t n)
   }
   for (size_t i = 0; i < n && i < ADDRESS_MAX; i++) {
     char c = bytes[i];
-    bool safe = c > 0x20 && c < 0x7f && !strchr("()<>;\"\\", c);
-    word->text[word->used++] = (char)(safe ? c : '?');
+    word->text[word->used++] = (char)(is_safe(c) ? c : '?');
   }
 }
 
@@ -140,6 +165,33 @@ add_tls(struct writer *writer, struct received const *received)
     add_client(writer, "", cipher, ")");
 }
 
+/* As RFC 5322 section 3.3 has it, local time. strftime() does it in forty times
+ * the instructions. */
+static void
+format_date(time_t seconds, char date[DATE_BYTES])
+{
+  struct tm local = {0};
+  localtime_r(&seconds, &local);
+  long zone_minutes = labs(local.tm_gmtoff) / 60;
+  char *p = stpcpy(date, day_names[local.tm_wday]);
+  p = stpcpy(p, ", ");
+  p = digits_put(p, (uint64_t)local.tm_mday, 2);
+  *p++ = ' ';
+  p = stpcpy(p, month_names[local.tm_mon]);
+  *p++ = ' ';
+  p = digits_put(p, (uint64_t)local.tm_year + 1900, 4);
+  *p++ = ' ';
+  p = digits_put(p, (uint64_t)local.tm_hour, 2);
+  *p++ = ':';
+  p = digits_put(p, (uint64_t)local.tm_min, 2);
+  *p++ = ':';
+  p = digits_put(p, (uint64_t)local.tm_sec, 2);
+  *p++ = ' ';
+  *p++ = local.tm_gmtoff < 0 ? '-' : '+';
+  p = digits_put(p, (uint64_t)(zone_minutes / 60 * 100 + zone_minutes % 60), 4);
+  *p = 0;
+}
+
 void
 received_write(struct received const *received,
                void (*put)(void *context, char const *bytes, size_t n),
@@ -147,8 +199,7 @@ received_write(struct received const *received,
 {
   struct writer writer = {.put = put, .context = context};
   struct client const *client = received->client;
-  char date[64];
-  struct tm local;
+  char date[DATE_BYTES];
   add_text(&writer, "Received: from");
   add_client(&writer, "", client->helo, "");
   add_client(&writer, "(", client->name, "");
@@ -165,8 +216,7 @@ received_write(struct received const *received,
     add_notes(&writer, received);
   else
     add_recipients(&writer, received);
-  localtime_r(&received->time, &local);
-  strftime(date, sizeof date, "%a, %d %b %Y %H:%M:%S %z", &local);
+  format_date(received->time, date);
   add_text(&writer, date);
   add(&writer, "\n", 1);
   flush(&writer);

@@ -307,8 +307,7 @@ try_regexes(struct search *search, char const *mailbox, size_t n)
 {
   struct ruleset *set = search->set;
   struct ruleset_hit *hit = search->hit;
-  uint64_t wall = clock_ms(CLOCK_MONOTONIC_COARSE);
-  uint64_t cpu = clock_ms(CLOCK_PROCESS_CPUTIME_ID);
+  uint64_t wall = 0, cpu = 0;
   for (size_t i = 0; i < set->head.regexes; i++) {
     struct ruleset_regex const *regex = &set->regex[i];
     char const *problem;
@@ -316,6 +315,10 @@ try_regexes(struct search *search, char const *mailbox, size_t n)
       return;
     /* The coarse clock costs no system call; the other one tells a slow regex
      * from a busy machine. */
+    if (i == 0) {
+      wall = clock_ms(CLOCK_MONOTONIC_COARSE);
+      cpu = clock_ms(CLOCK_PROCESS_CPUTIME_ID);
+    }
     if (clock_ms(CLOCK_MONOTONIC_COARSE) - wall > RULESET_REGEX_CPU_MS &&
         clock_ms(CLOCK_PROCESS_CPUTIME_ID) - cpu > RULESET_REGEX_CPU_MS) {
       report(set, regex->line.number, "this and later regexes not tried",

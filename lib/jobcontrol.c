@@ -1,8 +1,9 @@
 #include "lib/jobcontrol.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
+
+#include <skalibs/types.h>
 
 int
 jobcontrol_is_key(char const *key)
@@ -56,29 +57,38 @@ add_line(struct metadata const *line, char *out, size_t size, size_t *used)
   return 1;
 }
 
+/* The lines of the job itself. 1 or 0. */
+static int
+add_job(struct jobcontrol const *control, char *out, size_t size, size_t *used)
+{
+  char bytes[UINT64_FMT], seconds[UINT64_FMT + 1], microseconds[UINT_FMT];
+  struct metadata const lines[] = {
+      {"QDFN", control->data_path, strlen(control->data_path)},
+      {"QDSB", bytes, uint64_fmt(bytes, control->data_bytes)},
+      {"QSTT", seconds, int64_fmt(seconds, control->seconds)},
+      {"QSTM", microseconds, uint_fmt(microseconds, control->microseconds)},
+      {"QSHN", control->host, strlen(control->host)},
+  };
+  for (size_t i = 0; i < sizeof lines / sizeof *lines; i++)
+    if (!add_line(&lines[i], out, size, used))
+      return 0;
+  return 1;
+}
+
 size_t
 jobcontrol_format(struct jobcontrol const *control,
                   struct metadata const *metadata, size_t count, char *out,
                   size_t size)
 {
-  size_t used;
+  size_t used = 0;
   if (!is_allowed(control, metadata, count)) {
     errno = EINVAL;
     return 0;
   }
-  int n = snprintf(
-      out, size, "QDFN: %s\nQDSB: %llu\nQSTT: %lld\nQSTM: %u\nQSHN: %s\n",
-      control->data_path, (unsigned long long)control->data_bytes,
-      (long long)control->seconds, control->microseconds, control->host);
-  if (n < 0 || (size_t)n >= size) {
+  int fits = add_job(control, out, size, &used);
+  for (size_t i = 0; fits && i < count; i++)
+    fits = add_line(&metadata[i], out, size, &used);
+  if (!fits)
     errno = E2BIG;
-    return 0;
-  }
-  used = (size_t)n;
-  for (size_t i = 0; i < count; i++)
-    if (!add_line(&metadata[i], out, size, &used)) {
-      errno = E2BIG;
-      return 0;
-    }
-  return used;
+  return fits ? used : 0;
 }

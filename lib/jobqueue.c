@@ -39,6 +39,10 @@ jobqueue_start(struct jobqueue *queue, char const *name)
   queue->failure.path[0] = 0;
   queue->root = queue->tmp = queue->data = queue->queue = queue->active = -1;
   queue->opened = 0;
+  memset(queue->leaf, 0, sizeof queue->leaf);
+  queue->leaves = 0;
+  /* the other half is for the rest of the program */
+  queue->most_leaves = (size_t)sysconf(_SC_OPEN_MAX) / 2;
   if (!name[0] || strchr(name, '\n')) {
     errno = EINVAL;
     return -1;
@@ -59,9 +63,27 @@ close_one(int *fd)
   *fd = -1;
 }
 
+static void
+close_leaf(struct jobqueue *queue, struct jobqueue_leaf *leaf)
+{
+  if (!leaf->fd)
+    return;
+  fd_close(leaf->fd);
+  leaf->fd = 0;
+  queue->leaves--;
+}
+
+static void
+close_leaves(struct jobqueue *queue)
+{
+  for (size_t i = 0; queue->leaves && i < JOBQUEUE_LEAVES; i++)
+    close_leaf(queue, queue->leaf + i);
+}
+
 void
 jobqueue_close(struct jobqueue *queue)
 {
+  close_leaves(queue);
   close_one(&queue->root);
   close_one(&queue->tmp);
   close_one(&queue->data);
@@ -193,17 +215,43 @@ open_leaf(int data, char const *first, char const *second)
   return fd;
 }
 
+/* Where the descriptor for a data path is kept. */
+static struct jobqueue_leaf *
+leaf_of(struct jobqueue *queue, char const *data_path)
+{
+  unsigned int first = (unsigned char)data_path[5];
+  unsigned int second = (unsigned char)data_path[7];
+  return queue->leaf + (first * 11 + second) % JOBQUEUE_LEAVES;
+}
+
 int
 jobqueue_leaf(struct jobqueue *queue, char const *data_path)
 {
   char first[2] = {data_path[5], 0};
   char second[2] = {data_path[7], 0};
+  struct jobqueue_leaf *leaf = leaf_of(queue, data_path);
+  if (leaf->fd && leaf->first == first[0] && leaf->second == second[0])
+    return leaf->fd;
   int fd = open_leaf(queue->data, first, second);
   if (fd == -1 && errno == ENOENT) { /* data itself was removed */
     if (open_part(queue, &queue->data, "data") == -1)
       return -1;
     fd = open_leaf(queue->data, first, second);
   }
-  return fd >= 0 ? fd
-                 : jobqueue_fail(queue, "open the directory of", data_path, "");
+  if (fd == -1)
+    return jobqueue_fail(queue, "open the directory of", data_path, "");
+  if (queue->leaves >= queue->most_leaves)
+    close_leaves(queue);
+  close_leaf(queue, leaf);
+  queue->leaves++;
+  *leaf = (struct jobqueue_leaf){first[0], second[0], fd};
+  return fd;
+}
+
+void
+jobqueue_forget_leaf(struct jobqueue *queue, char const *data_path)
+{
+  int error = errno;
+  close_leaf(queue, leaf_of(queue, data_path));
+  errno = error;
 }

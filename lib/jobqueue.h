@@ -8,16 +8,23 @@
 #ifndef TRAPLINE_LIB_JOBQUEUE_H
 #define TRAPLINE_LIB_JOBQUEUE_H
 
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
 #define JOBQUEUE_PATH_MAX 3900 /* bytes in the queue's absolute path */
 #define JOBQUEUE_FILE_MAX 4095 /* bytes in the path of a file in it */
+#define JOBQUEUE_LEAVES 128    /* directories data/x/y kept open */
 
 struct jobqueue_failure {
   char const *action; /* "open", "create", "sync"... */
   int error;          /* errno */
   char path[JOBQUEUE_FILE_MAX + 1];
+};
+
+struct jobqueue_leaf {
+  char first, second;
+  int fd; /* 0: none */
 };
 
 struct jobqueue {
@@ -29,6 +36,8 @@ struct jobqueue {
   dev_t device;                        /* of queue/ */
   ino_t inode;
   struct jobqueue_failure failure;
+  size_t leaves, most_leaves; /* that are open, that may be */
+  struct jobqueue_leaf leaf[JOBQUEUE_LEAVES];
 };
 
 /* Nothing is opened yet. name is kept, not copied. 0, or -1 with ENAMETOOLONG,
@@ -49,10 +58,14 @@ int jobqueue_look(struct jobqueue *queue);
 
 void jobqueue_close(struct jobqueue *queue);
 
-/* Open the directory for a data path ("data/H1/H2/NAME"), making it where it is
- * missing, each new name in it on disk. Returns a descriptor, the caller's, or
- * -1. */
+/* The directory for a data path ("data/H1/H2/NAME"), made where it is missing,
+ * each new name in it on disk. Returns a descriptor, kept for the next such
+ * path, or -1. */
 int jobqueue_leaf(struct jobqueue *queue, char const *data_path);
+
+/* The directory of this data path may have been removed: forget it. errno stays
+ * as it is. */
+void jobqueue_forget_leaf(struct jobqueue *queue, char const *data_path);
 
 /* Open a directory in the queue's own, making it where it is missing. Returns a
  * descriptor, the caller's, or -1. */

@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
 #include <sys/stat.h>
@@ -134,7 +133,7 @@ create(struct jobwriter *writer, char *name, char const *suffix,
   sig_atomic_t before = writer->state;
   bool renewed = false;
   for (int attempt = 1;; attempt++) {
-    snprintf(name, JOBNAME_BASE_MAX + 6, "%s%s", writer->base, suffix);
+    stpcpy(stpcpy(name, writer->base), suffix);
     writer->state =
         (sig_atomic_t)state; /* before the file is there: a signal may come */
     int fd = openat(writer->queue.tmp, name, flags, FILE_MODE);
@@ -230,12 +229,13 @@ link_data(struct jobwriter *writer)
     if (linked == 0)
       writer->state = JOBWRITER_LINKED;
     int synced = linked == 0 ? fd_sync(leaf) : -1;
-    fd_close(leaf);
     if (synced == 0)
       return 0;
     if (linked == 0)
       return jobqueue_fail(queue, "sync the directory of", writer->data_path,
                            "");
+    if (errno == ENOENT)
+      jobqueue_forget_leaf(queue, writer->data_path);
     bool again = attempt < ATTEMPTS && (errno == EEXIST || errno == ENOENT);
     if (!again)
       return jobqueue_fail(queue, "link", writer->data_path, "");
@@ -270,7 +270,7 @@ write_control(struct jobwriter *writer, struct metadata const *metadata,
 {
   struct jobqueue *queue = &writer->queue;
   char path[JOBQUEUE_FILE_MAX + 1];
-  snprintf(path, sizeof path, "%s/%s", queue->path, writer->data_path);
+  stpcpy(stpcpy(stpcpy(path, queue->path), "/"), writer->data_path);
   struct jobcontrol control = {
       .data_path = path,
       .data_bytes = writer->data_bytes,

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -102,6 +103,30 @@ test_links(void)
   shell("rm -r 'l\nf' link");
 }
 
+/* Of a process that may have few descriptors. */
+static void
+test_few(void)
+{
+  struct rlimit limit = {32, 32};
+  char path[] = "data/0/0/name";
+  int opened = 0;
+  shell("mkdir q");
+  setrlimit(RLIMIT_NOFILE, &limit);
+  jobqueue_start(&queue, "q");
+  jobqueue_ready(&queue);
+  for (int i = 0; i < 100; i++) {
+    path[5] = (char)('0' + i / 10);
+    path[7] = (char)('0' + i % 10);
+    opened += jobqueue_leaf(&queue, path) >= 0;
+  }
+  tap_is_number(opened, 100, "more hash directories than descriptors");
+  jobqueue_close(&queue);
+  int fd = open(".", O_RDONLY);
+  tap_ok(fd >= 0 && fd < 6, "all are closed in the end");
+  close(fd);
+  shell("rm -r q");
+}
+
 static void
 test_leaf(void)
 {
@@ -111,13 +136,19 @@ test_leaf(void)
   jobqueue_ready(&queue);
   int fd = jobqueue_leaf(&queue, path);
   tap_ok(fd >= 0 && is_directory("q/data/4/2"), "a hash directory is made");
-  close(fd);
+  tap_is_number(jobqueue_leaf(&queue, path), fd, "and stays open");
+  tap_is_number(jobqueue_leaf(&queue, "data/4/2/n"), fd, "for other names");
+  tap_ok(jobqueue_leaf(&queue, "data/2/4/name") != fd,
+         "not for those of others");
   shell("rm -r q/data/4");
-  close(fd = jobqueue_leaf(&queue, path));
+  jobqueue_forget_leaf(&queue, path);
+  fd = jobqueue_leaf(&queue, path);
   tap_ok(fd >= 0 && is_directory("q/data/4/2"), "and made again");
   shell("rm -r q/data");
-  close(fd = jobqueue_leaf(&queue, path));
+  jobqueue_forget_leaf(&queue, path);
+  fd = jobqueue_leaf(&queue, path);
   tap_ok(fd >= 0 && is_directory("q/data/4/2"), "with data itself");
+  jobqueue_forget_leaf(&queue, path);
   shell("rm -r q/data/4/2; ln -s /tmp q/data/4/2");
   tap_is_number(jobqueue_leaf(&queue, path), -1, "a link in its place");
   failed(ENOTDIR, "open the directory of", "/q/data/4/2/name");
@@ -139,6 +170,7 @@ main(void)
   test_ready();
   test_links();
   test_leaf();
+  test_few();
   rmdir(top);
   return tap_done();
 }

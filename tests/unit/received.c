@@ -256,6 +256,25 @@ test_many(void)
          "... the last one ends them");
 }
 
+/* Every day of a year, in the words of the C library. */
+static void
+test_dates(void)
+{
+  int right = 0;
+  start();
+  add_recipient("u", "");
+  setenv("TZ", "NST3:30NDT,M3.2.0,M11.1.0", 1);
+  for (int day = 0; day < 365; day++) {
+    char date[64];
+    received.time = 1767225599 + day * (time_t)86461;
+    strftime(date, sizeof date, "; %a, %d %b %Y %H:%M:%S %z\n",
+             localtime(&received.time));
+    right += strstr(header(), date) != NULL;
+  }
+  unsetenv("TZ");
+  tap_is_number(right, 365, "dates of a year, a zone with half an hour");
+}
+
 static void
 test_many_notes(void)
 {
@@ -300,6 +319,7 @@ main(void)
   test_fold_edge();
   test_fold_lengths();
   test_many();
+  test_dates();
   test_many_notes();
   test_tls();
   return tap_done();
