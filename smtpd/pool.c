@@ -6,7 +6,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "lib/clock.h"
 #include "lib/fdpass.h"
 #include "lib/log.h"
 #include "smtpd/lease.h"
@@ -33,7 +32,7 @@ queue_add(struct pool *pool, struct queue *queue, int fd)
     queue->first = fd;
   queue->last = fd;
   queue->length++;
-  borrower->since_ms = clock_ms();
+  borrower->since_ms = pool->now_ms;
 }
 
 static void
@@ -86,14 +85,14 @@ grow(struct pool *pool)
 {
   struct lane *lane = pool->lanes;
   struct lane *end = lane + pool->slots;
-  if (pool->total == pool->most || clock_ms() < pool->start_after_ms)
+  if (pool->total == pool->most || pool->now_ms < pool->start_after_ms)
     return 0;
   while (lane < end && lane->state != LANE_FREE)
     lane++;
   if (lane == end)
     return 0;
   if (!lane_start(lane, pool->config)) {
-    pool->start_after_ms = clock_ms() + RETRY_MS;
+    pool->start_after_ms = pool->now_ms + RETRY_MS;
     return 0;
   }
   lane->generation = pool->generation;
@@ -124,7 +123,7 @@ lend(struct pool *pool, int fd)
   struct lane *lane = pool->idle;
   int ends[2] = {lane->head, lane->tail};
   if (borrower->waiting) {
-    int64_t waited_ms = clock_ms() - borrower->since_ms;
+    int64_t waited_ms = pool->now_ms - borrower->since_ms;
     queue_remove(pool, &pool->waiting, fd);
     pool->waited++;
     if (waited_ms > pool->longest_ms)
@@ -161,7 +160,7 @@ is_worn(struct pool const *pool, struct lane const *lane)
 {
   return lane->failed || lane->generation != pool->generation ||
          lane->sessions >= pool->sessions ||
-         clock_ms() - lane->born_ms >= pool->age_ms;
+         pool->now_ms - lane->born_ms >= pool->age_ms;
 }
 
 static void
@@ -173,7 +172,7 @@ take_back(struct pool *pool, struct lane *lane, bool clean)
     return;
   }
   lane->state = LANE_IDLE;
-  lane->since_ms = clock_ms();
+  lane->since_ms = pool->now_ms;
   lane->next = pool->idle;
   pool->idle = lane;
 }
@@ -198,7 +197,7 @@ static void
 ask_back(struct pool *pool)
 {
   size_t wanted = pool->waiting.length;
-  int64_t since_ms = clock_ms() - ASK_AFTER_MS;
+  int64_t since_ms = pool->now_ms - ASK_AFTER_MS;
   for (int fd = pool->holding.first; fd >= 0 && wanted;
        fd = pool->borrowers[fd].next, wanted--) {
     struct borrower *holder = pool->borrowers + fd;
@@ -264,7 +263,7 @@ pool_probe(struct pool *pool, size_t i)
   pool->starting--;
   unwatch(pool, lane->tail);
   if (r < 0) {
-    pool->start_after_ms = clock_ms() + RETRY_MS;
+    pool->start_after_ms = pool->now_ms + RETRY_MS;
     retire(pool, lane);
     return;
   }
@@ -288,12 +287,11 @@ pool_reap(struct pool *pool)
 static void
 weed(struct pool *pool)
 {
-  int64_t now = clock_ms();
   bool spared = false;
   for (struct lane **at = &pool->idle; *at;) {
     struct lane *lane = *at;
-    bool spare =
-        !spared && pool->total > pool->warm && now - lane->since_ms >= SPARE_MS;
+    bool spare = !spared && pool->total > pool->warm &&
+                 pool->now_ms - lane->since_ms >= SPARE_MS;
     if (!spare && !is_worn(pool, lane)) {
       at = &lane->next;
       continue;
@@ -313,11 +311,11 @@ pool_renew(struct pool *pool)
 }
 
 static void
-refuse_late(struct pool *pool, int64_t now)
+refuse_late(struct pool *pool)
 {
   while (pool->waiting.length) {
     int fd = pool->waiting.first;
-    int64_t waited_ms = now - pool->borrowers[fd].since_ms;
+    int64_t waited_ms = pool->now_ms - pool->borrowers[fd].since_ms;
     if (waited_ms < pool->wait_ms)
       return;
     if (waited_ms > pool->longest_ms)
@@ -329,10 +327,11 @@ refuse_late(struct pool *pool, int64_t now)
 }
 
 static void
-log_waiting(struct pool *pool, int64_t now)
+log_waiting(struct pool *pool)
 {
   struct log log;
-  if ((!pool->waited && !pool->refused) || now - pool->logged_ms < LOG_MS)
+  if ((!pool->waited && !pool->refused) ||
+      pool->now_ms - pool->logged_ms < LOG_MS)
     return;
   log_start(&log, "busy");
   log_number(&log, "lent", pool->holding.length);
@@ -343,12 +342,12 @@ log_waiting(struct pool *pool, int64_t now)
   log_write(&log);
   pool->waited = pool->refused = 0;
   pool->longest_ms = 0;
-  pool->logged_ms = now;
+  pool->logged_ms = pool->now_ms;
 }
 
 /* Lanes that start too slowly, or end too slowly. How many there are. */
 static size_t
-tend_lanes(struct pool *pool, int64_t now)
+tend_lanes(struct pool *pool)
 {
   size_t busy = 0;
   for (size_t i = 0; i < pool->slots; i++) {
@@ -357,14 +356,14 @@ tend_lanes(struct pool *pool, int64_t now)
       lane_press(lane);
     else if (lane->state != LANE_STARTING)
       continue;
-    else if (now - lane->since_ms >= START_MS) {
+    else if (pool->now_ms - lane->since_ms >= START_MS) {
       struct log log;
       log_start(&log, "error: pipeline does not start in time");
       log_write(&log);
       pool->starting--;
       unwatch(pool, lane->tail);
       retire(pool, lane);
-      pool->start_after_ms = now + RETRY_MS;
+      pool->start_after_ms = pool->now_ms + RETRY_MS;
     }
     busy++;
   }
@@ -374,23 +373,23 @@ tend_lanes(struct pool *pool, int64_t now)
 int
 pool_tick(struct pool *pool)
 {
-  int64_t now = clock_ms();
-  if (now - pool->ticked_ms < TICK_MS)
+  if (pool->now_ms - pool->ticked_ms < TICK_MS)
     return TICK_MS;
-  pool->ticked_ms = now;
-  size_t busy = tend_lanes(pool, now);
+  pool->ticked_ms = pool->now_ms;
+  size_t busy = tend_lanes(pool);
   weed(pool);
   keep_warm(pool);
   if (pool->waiting.length) {
-    int64_t waited_ms = now - pool->borrowers[pool->waiting.first].since_ms;
+    int64_t waited_ms =
+        pool->now_ms - pool->borrowers[pool->waiting.first].since_ms;
     size_t step = waited_ms >= GROW_AFTER_MS ? GROW_STEP : 0;
     while (pool->starting < step && pool->starting < pool->waiting.length &&
            grow(pool))
       ;
     ask_back(pool);
-    refuse_late(pool, now);
+    refuse_late(pool);
   }
-  log_waiting(pool, now);
+  log_waiting(pool);
   if (pool->waiting.length)
     return TICK_MS;
   if (busy || pool->total != pool->warm || pool->waited || pool->refused)

@@ -37,6 +37,7 @@ struct pool {
   int64_t age_ms;      /* likewise */
   int64_t wait_ms;     /* a borrower's patience */
   uint64_t generation; /* lanes of an older one are replaced */
+  int64_t now_ms;      /* when it woke; whoever calls keeps it */
   int epoll;
   size_t slots; /* in lanes: twice the most, for those ending */
   struct lane *lanes;

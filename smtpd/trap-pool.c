@@ -89,7 +89,7 @@ accept_all(struct pool *pool, struct listener *listener)
   strerr_warnwusys("accept a borrower");
   epoll_ctl(pool->epoll, EPOLL_CTL_DEL, listener->socket, NULL);
   listener->watched = false;
-  listener->since_ms = clock_ms();
+  listener->since_ms = pool->now_ms;
 }
 
 /* How long events may be waited for, at most timeout_ms; -1: any time. */
@@ -98,7 +98,7 @@ listen_again(struct pool *pool, struct listener *listener, int timeout_ms)
 {
   if (listener->watched)
     return timeout_ms;
-  if (clock_ms() - listener->since_ms < PAUSE_MS)
+  if (pool->now_ms - listener->since_ms < PAUSE_MS)
     return PAUSE_MS;
   if (pool_watch(pool, listener->socket, POOL_LISTEN, 0) < 0)
     strerr_diefusys(EXIT_TEMPORARY, "watch the socket");
@@ -153,11 +153,13 @@ serve(struct pool *pool, struct listener *listener)
 {
   struct epoll_event events[EVENTS];
   bool going = true;
+  pool->now_ms = clock_ms();
   while (going) {
     int timeout_ms = listen_again(pool, listener, pool_tick(pool));
     int n = epoll_wait(pool->epoll, events, EVENTS, timeout_ms);
     if (n < 0 && errno != EINTR)
       strerr_diefusys(EXIT_TEMPORARY, "wait for events");
+    pool->now_ms = clock_ms();
     for (int i = 0; i < n && going; i++)
       going = take_event(pool, listener, events[i].data.u64);
   }
