@@ -121,7 +121,8 @@ static void
 reap(struct server *server)
 {
   while (waitpid(-1, NULL, WNOHANG) > 0)
-    server->children--;
+    if (server->children) /* who ran us may have left us one of his */
+      server->children--;
 }
 
 /* Milliseconds until there may be more to log; -1: there is nothing. */

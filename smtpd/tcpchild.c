@@ -31,6 +31,7 @@ static int64_t asked_ms, credit_ms;
 static void
 configure(void)
 {
+  config_free(&session.config);
   configuration_error = NULL;
   config_read(&session.config, NULL, &configuration_error);
 }
@@ -58,7 +59,6 @@ tcpchild_refresh(void)
   if (credit_ms < REREAD_MS)
     return;
   credit_ms -= REREAD_MS;
-  config_free(&session.config);
   configure();
 }
 
