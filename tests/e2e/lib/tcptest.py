@@ -9,7 +9,8 @@ import subprocess
 
 from smtptest import DEADLINE_S, SANITIZED, Client, Trap, ok, wait_until
 
-USER = 54321  # nobody's number
+# Nobody's number, nor that of a test that has just ended.
+USER = 20000 + os.getpid() % 40000
 SERVERS = []
 
 
