@@ -223,7 +223,11 @@ def test_rules():
     is_same((server.greeting(to="::1"), server.greeting(to="127.0.0.1")),
             (GREETING, b""), "the rules replaced: at once others")
     write_rules(trap, "::2:allow", "::allow", ":deny")
-    is_same(server.greeting(to="::1"), GREETING, "a prefix of IPv6")
+    client = server.connect(to="::1")
+    ok(deliver(client).startswith(ACCEPTED), "a prefix of IPv6")
+    client.close()
+    is_same([job.meta["ip"] for job in trap.jobs()], [b"127.0.0.3", b"::1"],
+            "whose messages they were")
 
 
 def test_rule_files():
@@ -280,6 +284,9 @@ def test_changes():
     is_same(server.greeting(), GREETING, "a file gone, likewise")
     for name, value, good in (("maxrcpt", "none", "7"),
                               ("pipeline", "a '", "deliver-dirqueue queue"),
+                              ("pipeline", "x\n" * 70000,
+                               "deliver-dirqueue queue"),
+                              ("pipeline", "a\0", "deliver-dirqueue queue"),
                               ("persona", "missing", "")):
         trap.control(name, value)
         is_same([server.greeting() for _ in range(2)], [REFUSAL] * 2,
@@ -287,8 +294,11 @@ def test_changes():
         ok(wait_until(lambda: len(re.findall(
             "^trap-smtpd: fatal: unable to read the configuration error="
             f".*{name}", trap.log(), re.M)) == 2), "... logged", trap.log())
+        trap.log_file.truncate(0)
         trap.control(name, good)
         is_same(server.greeting(), GREETING, "mended: served")
+    is_same(list(descriptors(server.pid)), [0, 1, 2, 3],
+            "each file is closed again")
     trap.control("me", "a b\x01")
     late = TcpServer(trap)
     is_same(late.greeting(), REFUSAL, "bad from the start: 421")

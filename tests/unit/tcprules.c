@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -95,7 +96,7 @@ test_rules(void)
   tap_is_number(tcprules_apply(path, "203.0.113.1"), 1, "no rule: let in");
 }
 
-static int
+static bool
 is_damaged(char const *ip)
 {
   errno = 0;
