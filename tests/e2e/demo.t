@@ -247,7 +247,7 @@ def as_nobody(folder):
                     for pid, command in processes(folder)}
         os.write(demo.fd, b"\x03")
         demo.exit_code()
-    wanted = ("tcpserver", "trap-smtpd", "deliver-dirqueue", "multilog")
+    wanted = ("trap-tcpserver", "deliver-dirqueue", "multilog")
     ok(all(accounts.get(name) not in (0, None) for name in wanted),
        "under root, what meets the network is not root", accounts)
 

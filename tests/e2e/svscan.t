@@ -150,7 +150,7 @@ def serve(port, account):
     ok(modes == {"0o770"}, "the queue's directories are its group's to write "
        "in, and not for others to see", modes)
     if account:
-        uids = {uid for name in ("tcpserver", "trap-pool", "rcptcheck",
+        uids = {uid for name in ("trap-tcpserver", "trap-pool", "rcptcheck",
                                  "multilog") for uid in ours(name).values()}
         ok(uids and 0 not in uids, "what meets the network is not root", uids)
     with smtplib.SMTP("127.0.0.1", port, timeout=DEADLINE_S) as client:
@@ -197,13 +197,13 @@ def renew(port):
 
 
 def restart(port):
-    before = ours("tcpserver")
+    before = ours("trap-tcpserver")
     with smtplib.SMTP("127.0.0.1", port, timeout=DEADLINE_S) as client:
         client.ehlo("client.example")
         subprocess.run(["svc", "-t", service], check=True)
-        ok(wait_until(lambda: ours("tcpserver") and
-                    not before.keys() & ours("tcpserver").keys()),
-           "svc -t: a new tcpserver")
+        ok(wait_until(lambda: ours("trap-tcpserver") and
+                    not before.keys() & ours("trap-tcpserver").keys()),
+           "svc -t: a new server")
         ok(wait_until(lambda: listens(port)), "svc -t: it serves on", log())
         client.sendmail("a@client.example", ["b@trap.example"],
                         "Subject: third\r\n\r\nthird\r\n")
