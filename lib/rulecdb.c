@@ -204,6 +204,20 @@ rulecdb_open(struct rulecdb *database, char const *bytes, int fd, uint64_t size)
   return rulecdb_read(database, 0, database->table, sizeof database->table);
 }
 
+bool
+rulecdb_is_whole(struct rulecdb const *database)
+{
+  for (size_t i = 0; i < TABLES; i++) {
+    unsigned char const *table = database->table + i * SLOT_BYTES;
+    uint64_t position = number_at(table);
+    uint64_t slots = number_at(table + 4);
+    if (position < RULECDB_FIRST ||
+        position + slots * SLOT_BYTES > database->size)
+      return false;
+  }
+  return true;
+}
+
 int
 rulecdb_record(struct rulecdb const *database, uint64_t position,
                uint32_t *key_bytes, uint32_t *data_bytes, uint64_t *data)

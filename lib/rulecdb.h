@@ -10,6 +10,7 @@
 #ifndef TRAPLINE_LIB_RULECDB_H
 #define TRAPLINE_LIB_RULECDB_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -52,6 +53,10 @@ struct rulecdb {
  * another errno if it cannot be read. bytes stay the caller's. */
 int rulecdb_open(struct rulecdb *database, char const *bytes, int fd,
                  uint64_t size);
+
+/* Do all tables lie within the database? They are its end: where it was cut
+ * short, or is full of zeros, they do not. */
+bool rulecdb_is_whole(struct rulecdb const *database);
 
 /* Copy n bytes at position. 1, or 0 with EPROTO if they are not there, or
  * another errno if they cannot be read. */

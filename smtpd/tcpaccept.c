@@ -19,6 +19,7 @@
 #define FULL_MS 20    /* between two looks at the queue, while we are full */
 #define FAILED_MS 100 /* the pause after a failure of accept() */
 #define LOG_MS 1000   /* between two lines about being busy */
+#define DROPPED_BYTES 65536
 
 struct server {
   int socket;
@@ -49,12 +50,16 @@ is_full(struct server const *server)
   return server->children >= server->limit;
 }
 
-/* Say why he is not served, as far as that does not hold us up. */
+/* Say why he is not served, as far as that does not hold us up. What he has
+ * said is dropped first: a close with input unread is a reset, which can
+ * overtake the reply. */
 static void
 shed(struct server *server, int fd)
 {
   static char const reply[] = "421 4.3.2 Too many connections, try later\r\n";
   server->shed++;
+  if (recv(fd, NULL, DROPPED_BYTES, MSG_DONTWAIT | MSG_TRUNC) < 0)
+    errno = 0; /* nothing */
   if (send(fd, reply, sizeof reply - 1, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
     errno = 0; /* he is gone */
 }
@@ -121,7 +126,8 @@ static void
 reap(struct server *server)
 {
   while (waitpid(-1, NULL, WNOHANG) > 0)
-    server->children--;
+    if (server->children) /* who ran us may have left us one of his */
+      server->children--;
 }
 
 /* Milliseconds until there may be more to log; -1: there is nothing. */

@@ -33,6 +33,7 @@ static int64_t asked_ms, credit_ms;
 static void
 configure(void)
 {
+  config_free(&tcpchild_session.config);
   configuration_error = NULL;
   config_read(&tcpchild_session.config, NULL, &configuration_error);
 }
@@ -60,7 +61,6 @@ tcpchild_refresh(void)
   if (credit_ms < REREAD_MS)
     return;
   credit_ms -= REREAD_MS;
-  config_free(&tcpchild_session.config);
   configure();
 }
 

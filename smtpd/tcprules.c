@@ -9,21 +9,31 @@
 
 #include "lib/rulecdb.h"
 
+static int
+damaged(void)
+{
+  errno = EPROTO;
+  return -1;
+}
+
 /* A rule is strings, each with its NUL: "D", or "+name=value". */
 static int
 follow(char *data, size_t n)
 {
   int result = 1;
-  while (n) {
-    size_t used = strnlen(data, n);
-    if (used == n)
-      break;
+  if (n && data[n - 1])
+    return damaged();
+  for (char *end = data + n; data < end;) {
+    char *next = data + strlen(data) + 1;
+    char *value = data[0] == '+' ? strchr(data, '=') : NULL;
     if (data[0] == 'D')
       result = 0;
-    else if (data[0] == '+' && strchr(data, '='))
-      putenv(data + 1);
-    data += used + 1;
-    n -= used + 1;
+    if (value) {
+      *value++ = 0;
+      if (setenv(data + 1, value, 1) < 0)
+        return -1;
+    }
+    data = next;
   }
   return result;
 }
@@ -37,14 +47,14 @@ look_up(struct rulecdb const *database, char const *key, size_t n)
   int r = rulecdb_find(database, key, n, &at, &bytes);
   if (r <= 0)
     return r ? r : 2;
-  if (bytes > TCPRULES_DATA_MAX) {
-    errno = EPROTO;
-    return -1;
-  }
+  if (bytes > TCPRULES_DATA_MAX)
+    return damaged();
   char *data = malloc(bytes + 1);
-  if (!data || !rulecdb_read(database, at, data, bytes))
+  if (!data)
     return -1;
-  return follow(data, bytes);
+  r = rulecdb_read(database, at, data, bytes) ? follow(data, bytes) : -1;
+  free(data);
+  return r;
 }
 
 static int
@@ -72,7 +82,7 @@ tcprules_apply(char const *path, char const *ip)
     return -1;
   if (fstat(fd, &file) == 0 &&
       rulecdb_open(&database, NULL, fd, (uint64_t)file.st_size))
-    r = search(&database, ip);
+    r = rulecdb_is_whole(&database) ? search(&database, ip) : damaged();
   int reason = errno;
   close(fd);
   errno = reason;

@@ -10,7 +10,7 @@
  * Nobody has looked up the client's name or user, so the rules that begin with
  * '=' or have a '@' are for none. Put the rule's variables into the
  * environment. Returns 1: let in, 0: denied, -1 with errno: the file cannot be
- * read, or is none of these (EPROTO). What it allocates stays.
+ * read, or is none of these, or not whole (EPROTO).
  */
 int tcprules_apply(char const *path, char const *ip);
 

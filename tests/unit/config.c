@@ -1,6 +1,7 @@
 #include "tests/unit/tap.h"
 
 #include <fcntl.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -153,14 +154,17 @@ stages(char const *pipeline)
   memset(&config, 0, sizeof config);
   put("pipeline", pipeline);
   reason = NULL;
-  if (!config_read(&config, NULL, &reason))
+  if (!config_read(&config, NULL, &reason)) {
+    config_free(&config);
     return reason;
+  }
   char *p = text;
   for (size_t i = 0; i < config.stages; i++) {
     p += sprintf(p, "%s", i ? "|" : "");
     for (char **word = config.stage[i]; *word; word++)
       p += sprintf(p, "[%s]", *word);
   }
+  config_free(&config);
   return text;
 }
 
@@ -228,6 +232,76 @@ test_word_limit(void)
   }
 }
 
+static int
+reads_all(void)
+{
+  reason = NULL;
+  return config_read(&config, NULL, &reason);
+}
+
+static size_t
+allocated(void)
+{
+  return mallinfo2().uordblks;
+}
+
+/* Whatever is read, or fails after it was. */
+static void
+test_free(void)
+{
+  static struct {
+    char const *name, *good, *bad;
+  } const files[] = {
+      {"me", "mx.trap.example\n", "\x1b\n"},
+      {"persona", "other\n", "no/name\n"},
+      {"personas/other", "# as he\n\n EHLO 250  -> 250 yes\n", "EHLO\n"},
+      {"evidence", "kept\n", "\x1b\n"},
+      {"pipeline", "# first\n  a 'b c'\nd\n", "a '\n"},
+      {"maxrcpt", "5\n", "no\n"},
+      {"pool", "/somewhere\n", "\x1b\n"},
+  };
+  enum { FILES = sizeof files / sizeof *files };
+  mkdir("control/personas", 0755);
+  for (size_t i = 0; i + 1 < FILES; i++)
+    put(files[i].name, files[i].good);
+  for (size_t i = 0; i < FILES; i++) {
+    put(files[i].name, files[i].bad);
+    tap_ok(!reads_all() && strstr(reason, files[i].name), "%s: %s",
+           files[i].name, reason);
+    config_free(&config);
+    size_t before = allocated();
+    tap_ok(!reads_all(), "%s: again", files[i].name);
+    config_free(&config);
+    tap_is_number((long long)(allocated() - before), 0, "all is freed");
+    put(files[i].name, files[i].good);
+  }
+  size_t before = allocated();
+  tap_ok(reads_all() && !config.stages && config.persona && config.evidence &&
+             !strcmp(config.pool, "/somewhere"),
+         "a persona, evidence and a pool");
+  config_free(&config);
+  tap_is_number((long long)(allocated() - before), 0, "all is freed");
+  put("pool", NULL);
+  tap_ok(reads_all() && config.stages == 2 && !config.pool[0] &&
+             !strcmp(config.stage[0][1], "b c"),
+         "two stages");
+  config_free(&config);
+  tap_is_number((long long)(allocated() - before), 0, "all is freed");
+  for (size_t i = 0; i < FILES; i++)
+    put(files[i].name, NULL);
+  rmdir("control/personas");
+}
+
+static void
+test_xclient(void)
+{
+  put("me", "mx.trap.example\n");
+  tap_ok(reads() && !config.xclient, "xclient: no file");
+  put("xclient", "");
+  tap_ok(reads() && config.xclient, "xclient: an empty file");
+  put("xclient", NULL);
+}
+
 int
 main(void)
 {
@@ -241,6 +315,8 @@ main(void)
   test_pipeline();
   test_stage_limit();
   test_word_limit();
+  test_free();
+  test_xclient();
   put("me", NULL);
   put("pipeline", NULL);
   rmdir("control");

@@ -173,7 +173,11 @@ joined(size_t most)
   text[0] = 0;
   for (int i = 0; i < n; i++)
     strcat(strcat(text, entries[i]), "|");
-  return entries[n] ? "not closed" : text;
+  if (entries[n])
+    return "not closed";
+  if (n)
+    free(entries[0]);
+  return text;
 }
 
 static void
@@ -200,6 +204,10 @@ test_lists(void)
   tap_is_string(joined(5), "1|2|3|", "room for one more entry");
   tap_is_string(joined(4), "1|2|3|", "room for the entries");
   tap_is_string(joined(3), "E2BIG", "room for one less");
+  put(BYTES("# before\n\n \tfirst\n"));
+  tap_is_string(joined(2), "first|",
+                "the first can be freed, though comments "
+                "and blanks stand before it");
 }
 
 static void
@@ -215,6 +223,8 @@ test_list_limit(void)
     else
       tap_ok(r == 1 && strlen(entries[0]) == n - 1,
              "a list file of the longest length or one less");
+    if (r == 1)
+      free(entries[0]);
   }
   tap_is_string(control_error(), "control/f: file too long", "... is named");
 }

@@ -121,7 +121,9 @@ test_damage(void)
          "a byte changed: %lu damaged, %lu not found, %lu found", answers[0],
          answers[1], answers[2]);
   tap_is_number(outside, 0, "what is found is inside");
-  int damaged = 0;
+  rulecdb_open(&database, maker.bytes, -1, maker.used);
+  tap_ok(rulecdb_is_whole(&database), "all its tables are there");
+  int damaged = 0, whole = 0;
   for (size_t size = 0; size < maker.used; size++) {
     char *copy = malloc(size ? size : 1);
     if (!copy)
@@ -131,9 +133,15 @@ test_damage(void)
     damaged += (!rulecdb_open(&database, copy, -1, size) ||
                 rulecdb_find(&database, "b", 1, &data, &n) < 0) &&
                errno == EPROTO;
+    whole += size >= RULECDB_FIRST && rulecdb_is_whole(&database);
     free(copy);
   }
+  tap_is_number(whole, 0, "cut short anywhere: not whole");
   tap_is_number(damaged, (long long)maker.used, "cut short anywhere: damaged");
+  memset(maker.bytes, 0, maker.used);
+  tap_ok(rulecdb_open(&database, maker.bytes, -1, maker.used) &&
+             !rulecdb_is_whole(&database),
+         "nor is what is full of zeros");
   rulecdb_free(&maker);
 }
 
