@@ -12,6 +12,8 @@
 
 #include "smtpd/tcpchild.h"
 
+#define TCPACCEPT_PRIORITY (-10) /* of one who falls behind, where he may */
+
 /* socket: of tcplisten(); limit: children at once. */
 void tcpaccept(int socket, uint32_t limit, struct tcpchild const *child)
     __attribute__((noreturn));

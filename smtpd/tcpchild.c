@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include <skalibs/sig.h>
@@ -99,6 +98,7 @@ tcpchild_run(struct tcpchild const *child, struct sockaddr_storage const *from)
   socklen_t size = sizeof to;
   char const *control = getenv("TRAPLINE_CONTROL");
   setpriority(PRIO_PROCESS, 0, child->priority);
+  setrlimit(RLIMIT_NICE, &child->nice);
   if (getsockname(0, (struct sockaddr *)&to, &size) < 0)
     strerr_diefusys(EXIT_TEMPORARY, "get the local address");
   struct tcpaddress remote = tcpaddress_of(from), local = tcpaddress_of(&to);

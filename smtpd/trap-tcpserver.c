@@ -21,8 +21,6 @@
   "trap-tcpserver [-1HRX] [-b backlog] [-c limit] [-g gid] [-l name] "         \
   "[-u uid] [-x rules.cdb] address port program [argument ...]"
 
-#define ACCEPT_PRIORITY (-10) /* we, who must keep up, over those we start */
-
 struct options {
   uint32_t backlog;
   uint32_t limit;
@@ -101,14 +99,20 @@ listen_at(struct options const *options)
   return fd;
 }
 
-/* Not all may raise their priority; who may not, does without. */
+/* Root may see to it that we can raise our priority later; who is not, does
+ * without. */
 static void
 drop_privileges(struct options *options)
 {
+  struct rlimit hurry;
   gid_t gid = options->gid;
   options->child.priority = getpriority(PRIO_PROCESS, 0);
-  if (options->child.priority > ACCEPT_PRIORITY)
-    setpriority(PRIO_PROCESS, 0, ACCEPT_PRIORITY);
+  getrlimit(RLIMIT_NICE, &options->child.nice);
+  hurry = options->child.nice;
+  hurry.rlim_cur = 20 - TCPACCEPT_PRIORITY;
+  if (hurry.rlim_max < hurry.rlim_cur)
+    hurry.rlim_max = hurry.rlim_cur;
+  setrlimit(RLIMIT_NICE, &hurry);
   if (gid && (setgroups(1, &gid) < 0 || setgid(gid) < 0))
     strerr_diefusys(EXIT_TEMPORARY, "set the group");
   if (options->uid && setuid(options->uid) < 0)

@@ -2,6 +2,7 @@
 """trap-tcpserver when there are more clients than it may serve, or less of the
 machine than it needs; its end; and what its sessions must not share."""
 import os
+import re
 import select
 import signal
 import socket
@@ -60,8 +61,12 @@ def test_limit():
 
 
 def test_full():
-    trap = Trap()
-    server = TcpServer(trap, "-c", "1", "-b", "20")
+    trap = public_trap() if IS_ROOT else Trap()
+    account = (f"-u{USER + 1}", f"-g{USER + 1}") if IS_ROOT else ()
+    own = os.getpriority(os.PRIO_PROCESS, 0)
+    may_hurry = not subprocess.run(["prlimit", "--nice=30", "true"],
+                                   check=False, capture_output=True).returncode
+    server = TcpServer(trap, *account, "-c", "1", "-b", "20")
     began = time.monotonic()
     holder = server.connect()
     is_same(holder.reply(), GREETING, "one is served")
@@ -69,6 +74,8 @@ def test_full():
     is_same([c.reply() + c.receive() for c in clients[:5]], [SHED] * 5,
             "beyond three quarters the oldest are told, and hung up on")
     ok(all(is_silent(c, 0.01) for c in clients[5:]), "the others wait")
+    is_same(os.getpriority(os.PRIO_PROCESS, server.pid),
+            -10 if may_hurry else own, "a full queue: the server hurries")
     more = [server.connect() for _ in range(4)]
     is_same([c.reply() + c.receive() for c in clients[5:9]], [SHED] * 4,
             "more come: so again")
@@ -81,6 +88,7 @@ def test_full():
     ok(lines <= time.monotonic() - began + 2, "at most one line a second",
        trap.log())
     serves_again(server, "a full queue")
+    is_same(os.getpriority(os.PRIO_PROCESS, server.pid), own, "no more hurry")
     for numbers, line in busy_lines(trap):
         ok(numbers["connections"] == 1 and numbers["waiting"] <= 20, line)
 
@@ -193,6 +201,11 @@ def test_left_child():
 
 # ---- Who they are
 
+def nice_limit(pid):
+    with open(f"/proc/{pid}/limits", encoding="ascii") as f:
+        return re.search("^Max nice priority.*", f.read(), re.M)[0].split()
+
+
 def test_user():
     if not IS_ROOT:
         skip("user and group", "not root")
@@ -214,8 +227,9 @@ def test_user():
                     [[str(uid)] * 4, [str(gid)] * 4, groups.split()],
                     "user and groups")
         is_same((os.getpriority(os.PRIO_PROCESS, server.pid),
-                 os.getpriority(os.PRIO_PROCESS, pid)), (-10, min(own + 3, 19)),
-                "the server's priority, and that of its starter")
+                 os.getpriority(os.PRIO_PROCESS, pid)), (min(own + 3, 19),) * 2,
+                "the server's priority is its starter's, and the session's")
+        is_same(nice_limit(pid), nice_limit(os.getpid()), "and its limit")
         client.close()
         server.stop()
     got = subprocess.run(
