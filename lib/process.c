@@ -16,15 +16,19 @@
 #ifndef SYS_close_range
 #define SYS_close_range 436
 #endif
+#define ON_EXEC (1U << 2) /* CLOSE_RANGE_CLOEXEC */
 
 static void
-close_from(unsigned int first)
+close_from(unsigned int first, unsigned int flags)
 {
-  if (!syscall(SYS_close_range, first, ~0U, 0U))
+  if (!syscall(SYS_close_range, first, ~0U, flags))
     return;
-  long most = sysconf(_SC_OPEN_MAX); /* a kernel before 5.9 */
+  long most = sysconf(_SC_OPEN_MAX); /* a kernel before 5.9, or 5.11 */
   for (long fd = (long)first; fd < most && fd < 65536; fd++)
-    close((int)fd);
+    if (flags)
+      fcntl((int)fd, F_SETFD, FD_CLOEXEC);
+    else
+      close((int)fd);
 }
 
 unsigned int
@@ -41,19 +45,38 @@ process_locks(void)
   return locks;
 }
 
-void
-process_begin(char const *program)
+static void
+begin(char const *program)
 {
   PROG = program;
   for (int fd = 0; fd <= 2; fd++)
     if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) != fd)
       _exit(EXIT_TEMPORARY);
+  sig_ignore(SIGPIPE);
+  sig_ignore(SIGXFSZ);
+}
+
+void
+process_begin(char const *program)
+{
+  begin(program);
   unsigned int locks = process_locks();
   for (unsigned int i = 0; i < locks; i++)
     fcntl(3 + (int)i, F_SETFD, FD_CLOEXEC);
-  close_from(3 + locks);
-  sig_ignore(SIGPIPE);
-  sig_ignore(SIGXFSZ);
+  close_from(3 + locks, 0);
+}
+
+void
+process_begin_holding(char const *program)
+{
+  begin(program);
+  close_from(3, ON_EXEC);
+}
+
+void
+process_close(void)
+{
+  close_from(3, 0);
 }
 
 void

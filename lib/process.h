@@ -11,6 +11,13 @@
  */
 void process_begin(char const *program);
 
+/* The same, but what is open from 3 on stays so in this process, for who
+ * started us may rest on it (setlock); it is closed by exec. */
+void process_begin_holding(char const *program);
+
+/* Close all descriptors from 3 on. */
+void process_close(void);
+
 /* Give SIGTERM, SIGINT and SIGHUP to handler, one at a time; calls that they
  * come into go on. */
 void process_on_end(void (*handler)(int number));

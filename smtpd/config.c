@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <skalibs/allreadwrite.h>
@@ -10,6 +11,8 @@
 #include "lib/exitcode.h"
 #include "lib/log.h"
 #include "lib/stagelist.h"
+
+#define INPUT_MAX 65536
 
 struct number {
   char const *name;
@@ -122,6 +125,7 @@ config_refuse(char const *reason)
   log_start(&log, "fatal: unable to read the configuration");
   log_string(&log, "error", reason);
   log_write(&log);
+  recv(0, NULL, INPUT_MAX, MSG_DONTWAIT | MSG_TRUNC); /* see config.h */
   allwrite(1, reply, sizeof reply - 1);
   return EXIT_TEMPORARY;
 }

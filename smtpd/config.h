@@ -59,8 +59,10 @@ int config_read_pipeline(struct config *config, char **command,
 /* Free what config_read() without a command has read, or tried to. */
 void config_free(struct config *config);
 
-/* There is no configuration: the client, on descriptor 1, hears that it may
- * come back; the log hears why. Returns the exit code. */
+/* There is no configuration: the client hears that it may come back, on
+ * descriptor 1; what it has said on 0 is dropped, for a close with input unread
+ * is a reset, which can overtake the reply. The log hears why. Returns the exit
+ * code. */
 int config_refuse(char const *reason);
 
 #endif

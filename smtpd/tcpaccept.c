@@ -5,7 +5,6 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -16,29 +15,27 @@
 #include "lib/exitcode.h"
 #include "lib/log.h"
 #include "smtpd/tcplisten.h"
+#include "smtpd/tcppriority.h"
 
 #define FULL_MS 20    /* between two looks at the queue, while we are full */
 #define FAILED_MS 100 /* the pause after a failure of accept() */
 #define LOG_MS 1000   /* between two lines about being busy */
 #define DROPPED_BYTES 65536
 
+/* Of the process that accepts: for the end. */
+static int listening;
+static pid_t accepting;
+
 struct server {
   int socket;
   uint32_t limit;
   struct tcpchild const *child;
   uint32_t children;
-  bool hurries;
+  bool behind;   /* clients have waited since the queue was an eighth full */
   uint64_t shed; /* since the last line */
   int error;     /* an errno; why a child could not be started since then */
   int64_t logged_ms;
 };
-
-static void
-end(int number)
-{
-  (void)number;
-  _exit(EXIT_DONE);
-}
 
 static void
 note_child(int number)
@@ -56,14 +53,31 @@ is_full(struct server const *server)
  * said is dropped first: a close with input unread is a reset, which can
  * overtake the reply. */
 static void
+refuse(int fd, char const *reply)
+{
+  recv(fd, NULL, DROPPED_BYTES, MSG_DONTWAIT | MSG_TRUNC);
+  send(fd, reply, strlen(reply), MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+static void
 shed(struct server *server, int fd)
 {
-  static char const reply[] = "421 4.3.2 Too many connections, try later\r\n";
   server->shed++;
-  if (recv(fd, NULL, DROPPED_BYTES, MSG_DONTWAIT | MSG_TRUNC) < 0)
-    errno = 0; /* nothing */
-  if (send(fd, reply, sizeof reply - 1, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
-    errno = 0; /* he is gone */
+  refuse(fd, "421 4.3.2 Too many connections, try later\r\n");
+}
+
+/* Who waits still would be reset with our end. A child that has not become what
+ * it is to be just goes. */
+static void
+end(int number)
+{
+  int fd;
+  (void)number;
+  while (getpid() == accepting && (fd = accept(listening, NULL, NULL)) >= 0) {
+    refuse(fd, "421 4.3.2 Service shutting down\r\n");
+    close(fd);
+  }
+  _exit(EXIT_DONE);
 }
 
 static void
@@ -80,13 +94,11 @@ start(struct server *server, int fd, struct sockaddr_storage const *from)
     server->children++;
     return;
   }
-  close(server->socket);
   sig_restore(SIGCHLD);
   sig_restore(SIGTERM);
   sig_unblock(SIGCHLD);
   if (dup2(fd, 0) < 0 || dup2(fd, 1) < 0)
     strerr_diefusys(EXIT_TEMPORARY, "set up the connection");
-  close(fd);
   tcpchild_run(server->child, from);
 }
 
@@ -115,25 +127,14 @@ take(struct server *server, bool serve)
   return 1;
 }
 
-/* Who falls behind those he starts goes before them, until nobody waits. It is
- * not for always: to be woken for each client at once costs a tenth more. */
-static void
-hurry(struct server *server, bool behind)
-{
-  if (behind == server->hurries)
-    return;
-  server->hurries = behind;
-  setpriority(PRIO_PROCESS, 0,
-              behind ? TCPACCEPT_PRIORITY : server->child->priority);
-}
-
 static void
 make_room(struct server *server)
 {
-  uint32_t waiting, most;
+  uint32_t waiting, most, shed = 0;
   while (tcplisten_waiting(server->socket, &waiting, &most)) {
-    hurry(server, waiting > most / 8 || (waiting && server->hurries));
-    if (waiting <= most - most / 4 || !take(server, false))
+    server->behind = waiting > most / 8 || (waiting && server->behind);
+    tcppriority_set(server->behind);
+    if (waiting <= most - most / 4 || shed++ == most || !take(server, false))
       return;
   }
 }
@@ -152,12 +153,14 @@ log_busy(struct server *server)
 {
   struct log log;
   uint32_t waiting = 0, most;
-  int64_t now = clock_ms();
   if (!is_full(server) && !server->shed)
     return -1;
+  int64_t now = clock_ms();
   if (now - server->logged_ms < LOG_MS)
     return (int)(LOG_MS - (now - server->logged_ms));
-  tcplisten_waiting(server->socket, &waiting, &most);
+  if (!tcplisten_waiting(server->socket, &waiting, &most) ||
+      (!waiting && !server->shed))
+    return -1;
   log_start(&log, "busy");
   log_number(&log, "connections", server->children);
   log_number(&log, "limit", server->limit);
@@ -192,13 +195,15 @@ tcpaccept(int socket, uint32_t limit, struct tcpchild const *child)
                           .logged_ms = clock_ms() - LOG_MS};
   sig_block(SIGCHLD);
   sig_catch(SIGCHLD, note_child);
+  listening = socket;
+  accepting = getpid();
   sig_catch(SIGTERM, end);
   for (;;) {
     make_room(&server);
     reap(&server);
+    int milliseconds = log_busy(&server);
     if (!is_full(&server) && take(&server, true))
       continue;
-    int milliseconds = log_busy(&server);
     wait_for_more(&server, is_full(&server) ? FULL_MS : milliseconds);
   }
 }

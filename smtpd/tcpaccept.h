@@ -3,7 +3,8 @@
  *
  * While as many children run as may, connections wait in the kernel's queue.
  * When that is nearly full, those who have waited longest hear 421, for the
- * kernel would drop who comes next without a word.
+ * kernel would drop who comes next without a word. So do all that wait, on
+ * SIGTERM.
  */
 #ifndef TRAPLINE_SMTPD_TCPACCEPT_H
 #define TRAPLINE_SMTPD_TCPACCEPT_H
@@ -11,8 +12,6 @@
 #include <stdint.h>
 
 #include "smtpd/tcpchild.h"
-
-#define TCPACCEPT_PRIORITY (-10) /* of one who falls behind, where he may */
 
 /* socket: of tcplisten(); limit: children at once. */
 void tcpaccept(int socket, uint32_t limit, struct tcpchild const *child)

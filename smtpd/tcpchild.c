@@ -13,8 +13,10 @@
 #include "lib/clock.h"
 #include "lib/exitcode.h"
 #include "lib/log.h"
+#include "lib/process.h"
 #include "smtpd/session.h"
 #include "smtpd/tcpaddress.h"
+#include "smtpd/tcppriority.h"
 #include "smtpd/tcprules.h"
 
 #define REREAD_MS 10     /* between two readings of the control files, */
@@ -97,8 +99,7 @@ tcpchild_run(struct tcpchild const *child, struct sockaddr_storage const *from)
   struct sockaddr_storage to = {.ss_family = AF_UNSPEC};
   socklen_t size = sizeof to;
   char const *control = getenv("TRAPLINE_CONTROL");
-  setpriority(PRIO_PROCESS, 0, child->priority);
-  setrlimit(RLIMIT_NICE, &child->nice);
+  tcppriority_restore();
   if (getsockname(0, (struct sockaddr *)&to, &size) < 0)
     strerr_diefusys(EXIT_TEMPORARY, "get the local address");
   struct tcpaddress remote = tcpaddress_of(from), local = tcpaddress_of(&to);
@@ -107,6 +108,7 @@ tcpchild_run(struct tcpchild const *child, struct sockaddr_storage const *from)
     admit(child, &remote);
   if (!built_in)
     become(child->program);
+  process_close();
   PROG = TCPCHILD_BUILT_IN;
   prctl(PR_SET_NAME, TCPCHILD_BUILT_IN);
   if (getenv("TRAPLINE_CONTROL") != control)

@@ -4,7 +4,6 @@
 #define TRAPLINE_SMTPD_TCPCHILD_H
 
 #include <stdbool.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 
 #define TCPCHILD_VARIABLES_MAX 1000 /* in the environment */
@@ -14,8 +13,6 @@ struct tcpchild {
   char const *rules;   /* a file of tcprules(1); NULL: everybody is let in */
   bool rules_optional; /* likewise where it is not there */
   char **program;
-  int priority;       /* of a child, as getpriority(2); */
-  struct rlimit nice; /* and its limit, RLIMIT_NICE */
   char *variables[TCPCHILD_VARIABLES_MAX];
 };
 

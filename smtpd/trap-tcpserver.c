@@ -2,8 +2,8 @@
  * trap-tcpserver(8). */
 #include <fcntl.h>
 #include <grp.h>
+#include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include <skalibs/allreadwrite.h>
@@ -16,9 +16,10 @@
 #include "smtpd/tcpaccept.h"
 #include "smtpd/tcpaddress.h"
 #include "smtpd/tcplisten.h"
+#include "smtpd/tcppriority.h"
 
 #define USAGE                                                                  \
-  "trap-tcpserver [-1HRX] [-b backlog] [-c limit] [-g gid] [-l name] "         \
+  "trap-tcpserver [-1DHOPQRUX] [-b backlog] [-c limit] [-g gid] [-l name] "    \
   "[-u uid] [-x rules.cdb] address port program [argument ...]"
 
 struct options {
@@ -33,39 +34,64 @@ struct options {
   struct tcpchild child;
 };
 
-static bool
-read_number(struct options *options, int option, char const *text)
+static void __attribute__((noreturn))
+die_of_option(int option, char const *what)
 {
-  uint32_t *number = option == 'b'   ? &options->backlog
-                     : option == 'c' ? &options->limit
-                     : option == 'g' ? &options->gid
-                                     : &options->uid;
-  return uint320_scan(text, number) && *number && *number <= INT32_MAX;
+  char name[] = {'-', (char)option, 0};
+  strerr_dief(EXIT_PERMANENT, name, " ", what);
 }
 
-static bool
+static uint32_t
+number(int option, char const *text)
+{
+  uint32_t value;
+  if (!uint320_scan(text, &value) || !value || value > INT32_MAX)
+    die_of_option(option, "wants a number from 1 to 2147483647");
+  return value;
+}
+
+/* As envuidgid(8) says. */
+static void
+read_account(struct options *options)
+{
+  char const *uid = getenv("UID"), *gid = getenv("GID");
+  if (!uid || !gid)
+    die_of_option('U', "wants $UID and $GID");
+  options->uid = number('U', uid);
+  options->gid = number('U', gid);
+}
+
+static void
 read_option(struct options *options, int option, char const *argument)
 {
   switch (option) {
   case '1':
     options->print_port = true;
-    return true;
-  case 'X':
-    options->child.rules_optional = true;
-    return true;
-  case 'x':
-    options->child.rules = argument;
-    return true;
+    break;
+  case 'b':
+    options->backlog = number(option, argument);
+    break;
+  case 'c':
+    options->limit = number(option, argument);
+    break;
+  case 'g':
+    options->gid = number(option, argument);
+    break;
   case 'l':
     options->name = argument;
-    return true;
-  case 'b':
-  case 'c':
-  case 'g':
+    break;
   case 'u':
-    return read_number(options, option, argument);
-  default: /* -H and -R: what others do without them is not done here */
-    return option == 'H' || option == 'R';
+    options->uid = number(option, argument);
+    break;
+  case 'U':
+    read_account(options);
+    break;
+  case 'X':
+    options->child.rules_optional = true;
+    break;
+  case 'x':
+    options->child.rules = argument;
+    break;
   }
 }
 
@@ -75,8 +101,12 @@ read_options(struct options *options, int argc, char **argv)
   subgetopt l = SUBGETOPT_ZERO;
   int option;
   while ((option = subgetopt_r(argc, (char const *const *)argv,
-                               "1HRXb:c:g:l:u:x:", &l)) != -1)
-    if (!read_option(options, option, l.arg))
+                               "1DHOPQRUXb:c:g:l:u:x:", &l)) != -1)
+    if (option != '?')
+      read_option(options, option, l.arg);
+    else if (l.problem && strchr("46BIdhopqrtv", l.problem))
+      die_of_option(l.problem, "is tcpserver's alone: see trap-tcpserver(8)");
+    else
       strerr_dieusage(EXIT_PERMANENT, USAGE);
   if (argc - l.ind < 3)
     strerr_dieusage(EXIT_PERMANENT, USAGE);
@@ -99,29 +129,19 @@ listen_at(struct options const *options)
   return fd;
 }
 
-/* Root may see to it that we can raise our priority later; who is not, does
- * without. */
 static void
-drop_privileges(struct options *options)
+drop_privileges(struct options const *options)
 {
-  struct rlimit hurry;
   gid_t gid = options->gid;
-  options->child.priority = getpriority(PRIO_PROCESS, 0);
-  getrlimit(RLIMIT_NICE, &options->child.nice);
-  hurry = options->child.nice;
-  hurry.rlim_cur = 20 - TCPACCEPT_PRIORITY;
-  if (hurry.rlim_max < hurry.rlim_cur)
-    hurry.rlim_max = hurry.rlim_cur;
-  setrlimit(RLIMIT_NICE, &hurry);
   if (gid && (setgroups(1, &gid) < 0 || setgid(gid) < 0))
     strerr_diefusys(EXIT_TEMPORARY, "set the group");
   if (options->uid && setuid(options->uid) < 0)
     strerr_diefusys(EXIT_TEMPORARY, "set the user");
 }
 
-/* For -1; then descriptors 0 and 1 are a client's in each child. */
+/* That clients can come; then who reads it is told that there is no more. */
 static void
-leave_terminal(struct options const *options, int socket)
+announce(struct options const *options, int socket)
 {
   struct sockaddr_storage address;
   socklen_t size = sizeof address;
@@ -141,12 +161,13 @@ leave_terminal(struct options const *options, int socket)
 int
 main(int argc, char **argv)
 {
-  struct options options = {.backlog = 20, .limit = 40};
-  process_begin("trap-tcpserver");
+  struct options options = {.backlog = 65535, .limit = 40};
+  process_begin_holding("trap-tcpserver");
   read_options(&options, argc, argv);
   int socket = listen_at(&options);
+  tcppriority_begin();
   drop_privileges(&options);
-  leave_terminal(&options, socket);
+  announce(&options, socket);
   if (!tcpchild_begin(&options.child, options.name))
     strerr_dief(EXIT_PERMANENT, "too many environment variables, or a name of "
                                 "more than 255 bytes");

@@ -184,6 +184,19 @@ def test_end():
         serves_again(later, "the other")
 
 
+def test_end_of_waiting():
+    server = TcpServer(Trap(), "-c", "1")
+    holder = server.connect()
+    is_same(holder.reply(), GREETING, "one is served")
+    others = [server.connect() for _ in range(9)]
+    others[0].send(b"EHLO early.example\r\n")
+    is_same(server.stop(), 0, "SIGTERM while others wait")
+    wanted = b"421 4.3.2 Service shutting down\r\n"
+    is_same([c.reply() + c.receive() for c in others], [wanted] * 9,
+            "they are told, and hung up on")
+    is_same(holder.say("QUIT")[:3], b"221", "who is served is not")
+
+
 def test_left_child():
     """Who starts it leaves it a child of his own."""
     trap = Trap()
@@ -214,10 +227,12 @@ def test_user():
     own = os.getpriority(os.PRIO_PROCESS, 0)
     for options, uid, gid, groups in (
             (("-u54321", "-g54322"), 54321, 54322, "54322"),
+            (("-U",), 54321, 54322, "54322"),
             (("-g54322",), 0, 54322, "54322"),
             (("-u54321",), 54321, 0, "7 8"), ((), 0, 0, "7 8")):
         server = TcpServer(trap, *options, prefix=(
-            "nice", "-n", "3", "setpriv", "--groups", "7,8"))
+            "nice", "-n", "3", "setpriv", "--groups", "7,8", "env",
+            "UID=54321", "GID=54322"))
         client = server.connect()
         is_same(client.reply(), GREETING, f"{options}: served")
         pid, = server.children()
@@ -303,7 +318,8 @@ if __name__ == "__main__":
     os.environ["PATH"] = (os.path.abspath(os.environ.get("BUILD", "build"))
                           + ":" + os.environ["PATH"])
     for test in (test_limit, test_full, test_deaf, test_processes,
-                 test_descriptors, test_end, test_left_child, test_user,
-                 test_isolation, test_leaks, all_quiet):
+                 test_descriptors, test_end, test_end_of_waiting,
+                 test_left_child, test_user, test_isolation, test_leaks,
+                 all_quiet):
         test()
     done()

@@ -24,7 +24,10 @@ STALE = {"TCPREMOTEHOST": "stale", "TCPREMOTEINFO": "stale",
 
 AT = ["127.0.0.1", "0", "trap-smtpd"]
 WRONG = (
-    [], AT[:1], AT[:2], ["-x"], ["-1"], ["-z", *AT], ["-c", *AT], ["-q"] + AT,
+    [], AT[:1], AT[:2], ["-x"], ["-1"], ["-z", *AT], ["-c5", "-x", *AT[:2]],
+)
+WRONG_NUMBERS = (
+    ["-c", *AT],
     *([f"-{option}{value}", *AT] for option in "bcgu"
       for value in ("0", "-1", "x", "1x", " 1", "2147483648", "4294967297")),
     *([f"-{option}", "", *AT] for option in "bcgu"),
@@ -40,13 +43,23 @@ def run(trap, *arguments, prefix=()):
 
 def test_usage():
     trap = Trap()
-    usage = ("trap-tcpserver: usage: trap-tcpserver [-1HRX] [-b backlog] "
+    usage = ("trap-tcpserver: usage: trap-tcpserver [-1DHOPQRUX] [-b backlog] "
              "[-c limit] [-g gid] [-l name] [-u uid] [-x rules.cdb] address "
              "port program [argument ...]\n")
-    for arguments in WRONG:
-        got = run(trap, *arguments)
-        is_same((got.returncode, got.stdout, got.stderr), (100, "", usage),
-                f"no command line: {arguments}")
+    number = ("trap-tcpserver: fatal: {} wants a number from 1 to "
+              "2147483647\n")
+    alone = ("trap-tcpserver: fatal: {} is tcpserver's alone: see "
+             "trap-tcpserver(8)\n")
+    for cases, wanted in (
+            (WRONG, usage), (WRONG_NUMBERS, number),
+            ([[f"-{option}", *AT] for option in "46BIdhopqrtv"], alone),
+            ([["-U", *AT]], "trap-tcpserver: fatal: {} wants $UID and $GID\n")):
+        for arguments in cases:
+            got = run(trap, *arguments)
+            option = arguments[0][:2] if arguments else ""
+            is_same((got.returncode, got.stdout, got.stderr),
+                    (100, "", wanted.format(option)),
+                    f"no command line: {arguments}")
     for address, port in (("localhost", "0"), ("127.1", "0"), ("::1", "no"),
                           ("127.0.0.1", "65536"), ("127.0.0.1", "")):
         got = run(trap, address, port, "trap-smtpd")
@@ -63,6 +76,16 @@ def test_usage():
             f"({why})\n", got.stderr), why, got)
     got = run(trap, "-gu", "-u1", "127.0.0.1", "0", "trap-smtpd")
     is_same(got.returncode, 100, "numbers, not names, for -g and -u")
+
+
+def test_lock():
+    """What who has started it holds, as setlock does, stays held."""
+    trap = Trap()
+    server = TcpServer(trap, prefix=("setlock", "-n", "lock"))
+    is_same(server.greeting(), GREETING, "behind setlock")
+    got = subprocess.run(["setlock", "-nX", "lock", "true"], cwd=trap.dir,
+                         check=False, capture_output=True)
+    ok(got.returncode, "its lock is held")
 
 
 def test_port():
@@ -364,7 +387,7 @@ def test_chain():
 if __name__ == "__main__":
     os.environ["PATH"] = (os.path.abspath(os.environ.get("BUILD", "build"))
                           + ":" + os.environ["PATH"])
-    for test in (test_usage, test_port, test_environment, test_executed,
+    for test in (test_usage, test_lock, test_port, test_environment, test_executed,
                  test_rules, test_rule_files, test_changes, test_features,
                  test_chain, all_quiet):
         test()
