@@ -17,9 +17,10 @@
 #include "smtpd/tcplisten.h"
 #include "smtpd/tcppriority.h"
 
-#define FULL_MS 20    /* between two looks at the queue, while we are full */
-#define FAILED_MS 100 /* the pause after a failure of accept() */
-#define LOG_MS 1000   /* between two lines about being busy */
+#define FULL_MS 20     /* between two looks at the queue, while we are full */
+#define FAILED_MS 100  /* the pause after a failure of accept() */
+#define LOG_MS 1000    /* between two lines about being busy */
+#define LAST_MAX 65536 /* of those who wait hear of our end */
 #define DROPPED_BYTES 65536
 
 /* Of the process that accepts: for the end. */
@@ -71,9 +72,11 @@ shed(struct server *server, int fd)
 static void
 end(int number)
 {
-  int fd;
   (void)number;
-  while (getpid() == accepting && (fd = accept(listening, NULL, NULL)) >= 0) {
+  for (int n = 0; getpid() == accepting && n < LAST_MAX; n++) {
+    int fd = accept(listening, NULL, NULL);
+    if (fd < 0)
+      break;
     refuse(fd, "421 4.3.2 Service shutting down\r\n");
     close(fd);
   }
