@@ -92,6 +92,8 @@ class Demo:
         self.output = ""
         self.pid, self.fd = fork()
         if self.pid == 0:
+            # A terminal's; a shell's background jobs are without it.
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
             os.execve("run/demo", ["run/demo"], environment(folder))
         self.shows = self.wait(r"New log lines follow")
         port = re.search(r"trap is on 127\.0\.0\.1:(\d+)", self.output)
