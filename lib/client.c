@@ -11,14 +11,15 @@
 enum kind { KIND_TEXT, KIND_ADDRESS, KIND_PORT };
 
 static struct attribute {
-  char const *name;
+  char const *name; /* with its = */
+  size_t length;    /* of that */
   size_t offset;
   size_t size;
   enum kind kind;
 } const attributes[] = {
 #define ATTRIBUTE(name, member, kind)                                          \
   {                                                                            \
-    name "=", offsetof(struct client, member),                                 \
+    name "=", sizeof name, offsetof(struct client, member),                    \
         sizeof(((struct client *)0)->member), kind                             \
   }
     ATTRIBUTE("ADDR", addr, KIND_ADDRESS),
@@ -43,8 +44,9 @@ says_unknown(char const *text, size_t n)
   return 0;
 }
 
-/* Bring an address into inet_ntop's form. Returns its family, 0 if it is no
- * address. size: of text, at least INET6_ADDRSTRLEN. */
+/* Bring an address into inet_ntop's form, which one of IPv4 always has. Returns
+ * its family, 0 if it is no address. size: of text, at least
+ * INET6_ADDRSTRLEN. */
 static int
 canonical_address(char *text, size_t size)
 {
@@ -53,7 +55,7 @@ canonical_address(char *text, size_t size)
   int family = p == text && inet_pton(AF_INET, p, binary) == 1 ? AF_INET
                : inet_pton(AF_INET6, p, binary) == 1           ? AF_INET6
                                                                : 0;
-  if (family)
+  if (family == AF_INET6)
     inet_ntop(family, binary, text, (socklen_t)size);
   return family;
 }
@@ -98,8 +100,7 @@ read_attribute(char const *text, size_t n, struct client *client)
   size_t name = (size_t)(equals + 1 - text);
   for (size_t i = 0; i < ATTRIBUTES; i++) {
     struct attribute const *attribute = &attributes[i];
-    if (name == strlen(attribute->name) &&
-        !strncasecmp(text, attribute->name, name))
+    if (name == attribute->length && !strncasecmp(text, attribute->name, name))
       return read_value(attribute, text + name, n - name,
                         (char *)client + attribute->offset);
   }

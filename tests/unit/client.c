@@ -110,6 +110,7 @@ test_values(void)
       {BYTES("ADDR=IPV6:192.0.2.1"), A, NULL},
       {BYTES("ADDR=IPV6:"), A, NULL},
       {BYTES("ADDR=192.0.2.256"), A, NULL},
+      {BYTES("ADDR=192.0.02.1"), A, NULL}, /* else it had two spellings */
       {BYTES("ADDR=192.0.2"), A, NULL},
       {BYTES("ADDR=unknown"), A, NULL},
       {BYTES("ADDR=::1%25lo"), A, NULL},
