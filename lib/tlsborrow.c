@@ -1,7 +1,6 @@
 #include "lib/tlsborrow.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <stdint.h>
 #include <string.h>
 #include <time.h>
@@ -15,23 +14,6 @@
 #define RETRY_MS 50
 #define MARGIN_MS 5000 /* in which the service tells of a time-out */
 
-/* 1, or 0 with errno. */
-static int
-wait_readable(int fd, int64_t deadline)
-{
-  struct pollfd poller = {fd, POLLIN, 0};
-  for (;;) {
-    int64_t left = deadline - clock_ms();
-    int r = poll(&poller, 1, left > 0 ? (int)left : 0);
-    if (r > 0)
-      return 1;
-    if (!r)
-      errno = ETIMEDOUT;
-    if (!r || errno != EINTR)
-      return 0;
-  }
-}
-
 /* The service's byte, and in *fd its descriptor or -1; 0 with errno. */
 static char
 receive(int service, int64_t deadline, int *fd)
@@ -40,7 +22,7 @@ receive(int service, int64_t deadline, int *fd)
   size_t n = 0;
   char byte = 0;
   *fd = -1;
-  if (!wait_readable(service, deadline))
+  if (!unixsocket_wait(service, deadline))
     return 0;
   int r = fdpass_receive(service, &byte, fds, &n);
   if (!r)
@@ -88,7 +70,7 @@ static void
 read_text(int service, int64_t deadline, char *text)
 {
   size_t used = 0;
-  while (used < TLS_TEXT_MAX && wait_readable(service, deadline)) {
+  while (used < TLS_TEXT_MAX && unixsocket_wait(service, deadline)) {
     ssize_t r = read(service, text + used, TLS_TEXT_MAX - used);
     if (r > 0)
       used += (size_t)r;

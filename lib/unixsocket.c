@@ -1,10 +1,13 @@
 #include "lib/unixsocket.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
+
+#include "lib/clock.h"
 
 int
 unixsocket_connect(char const *path)
@@ -23,4 +26,20 @@ unixsocket_connect(char const *path)
   close(fd);
   errno = reason;
   return -1;
+}
+
+int
+unixsocket_wait(int fd, int64_t deadline)
+{
+  struct pollfd poller = {fd, POLLIN, 0};
+  for (;;) {
+    int64_t left = deadline - clock_ms();
+    int r = poll(&poller, 1, left > 0 ? (int)left : 0);
+    if (r > 0)
+      return 1;
+    if (!r)
+      errno = ETIMEDOUT;
+    if (!r || errno != EINTR)
+      return 0;
+  }
 }
