@@ -1,14 +1,23 @@
 #include "lib/clock.h"
 
+#include <stdbool.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+static bool settled;
+
+void
+clock_settle(void)
+{
+  settled = true;
+}
 
 /* On every system that we know, struct timespec is that of the call. */
 static struct timespec
 read_clock(clockid_t id)
 {
   struct timespec now;
-  if (syscall(SYS_clock_gettime, id, &now) < 0)
+  if (settled || syscall(SYS_clock_gettime, id, &now) < 0)
     clock_gettime(id, &now);
   return now;
 }

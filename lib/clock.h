@@ -15,4 +15,7 @@ int64_t clock_ms(void);
 /* UTC, since 1970. */
 void clock_utc(struct timespec *now);
 
+/* This process lives on: the time comes from that page from now on. */
+void clock_settle(void);
+
 #endif
