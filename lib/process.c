@@ -54,6 +54,7 @@ begin(char const *program)
       _exit(EXIT_TEMPORARY);
   sig_ignore(SIGPIPE);
   sig_ignore(SIGXFSZ);
+  sig_restore(SIGCHLD); /* ignored, it would take our children's exit codes */
 }
 
 void
@@ -74,9 +75,9 @@ process_begin_holding(char const *program)
 }
 
 void
-process_close(void)
+process_close(unsigned int first)
 {
-  close_from(3, 0);
+  close_from(first, 0);
 }
 
 void

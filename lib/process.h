@@ -7,7 +7,8 @@
 /*
  * Set skalibs' PROG (kept, not copied), see that descriptors 0 to 2 are open
  * (else on /dev/null), close all others but locks, and ignore SIGPIPE and
- * SIGXFSZ, so that a write that cannot succeed says EPIPE or EFBIG.
+ * SIGXFSZ, so that a write that cannot succeed says EPIPE or EFBIG. SIGCHLD is
+ * not ignored, whoever has started us.
  */
 void process_begin(char const *program);
 
@@ -15,8 +16,8 @@ void process_begin(char const *program);
  * started us may rest on it (setlock); it is closed by exec. */
 void process_begin_holding(char const *program);
 
-/* Close all descriptors from 3 on. */
-void process_close(void);
+/* Close all descriptors from first on, at least 3. */
+void process_close(unsigned int first);
 
 /* Give SIGTERM, SIGINT and SIGHUP to handler, one at a time; calls that they
  * come into go on. */

@@ -14,7 +14,6 @@
 /* With less room than this for more, a chunk goes on. */
 #define CHUNK_ROOM 8192
 
-static char const trouble[] = "451 4.3.0 Temporary server error";
 static char const too_big[] = "552 5.3.4 Message too big for system";
 
 void
@@ -54,10 +53,10 @@ pass(struct session *session, bool last)
   body->used = 0;
   if (session->lost || session->pipeline.broken ||
       (!body->discard && !session_resume(session)))
-    refuse(session, trouble);
+    refuse(session, PIPELINE_TROUBLE);
   session_settle(session);
   if (session->lost)
-    refuse(session, trouble);
+    refuse(session, PIPELINE_TROUBLE);
   if (body->discard)
     return;
   recording_tell(session, !body->passed, last);

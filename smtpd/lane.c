@@ -49,6 +49,8 @@ lane_start(struct lane *lane, struct config const *config)
     return 0;
   }
   lane->stages = lane->alive = n;
+  lane->config = config;
+  lane->group = lane->pids[0];
   enter(lane, LANE_STARTING);
   lane->born_ms = lane->since_ms;
   if (fd_write(lane->head, probe, sizeof probe - 1) == sizeof probe - 1)
@@ -103,11 +105,18 @@ lane_press(struct lane *lane)
 {
   int64_t age = clock_ms() - lane->since_ms;
   if (age >= KILL_AFTER_MS)
-    kill(-lane->pids[0], SIGKILL);
+    kill(-lane->group, SIGKILL);
   else if (age >= TERM_AFTER_MS && !lane->signalled) {
-    kill(-lane->pids[0], SIGTERM);
+    kill(-lane->group, SIGTERM);
     lane->signalled = true;
   }
+}
+
+/* A borrower may tell of a dead stage by leaving before we hear of it. */
+static bool
+is_crash(struct lane const *lane, int status)
+{
+  return WIFSIGNALED(status) && WTERMSIG(status) != SIGPIPE && !lane->signalled;
 }
 
 bool
@@ -119,15 +128,18 @@ lane_reaped(struct lane *lane, pid_t pid, int status)
     i++;
   if (lane->state == LANE_FREE || i == lane->stages)
     return false;
+  lane->pids[i] = 0;
   lane->alive--;
   if (lane->state == LANE_ENDING) {
     if (!lane->alive)
       enter(lane, LANE_FREE);
-    return true;
+    if (!is_crash(lane, status))
+      return true;
   }
   lane->failed = true;
   log_start(&log, "error: stage ended");
-  log_number(&log, "stage", i + 1);
+  log_string(&log, "stage", lane->config->stage[i][0]);
+  log_number(&log, "place", i + 1);
   log_number(&log, "pid", (uint64_t)pid);
   if (WIFEXITED(status))
     log_number(&log, "exit", (uint64_t)WEXITSTATUS(status));

@@ -47,7 +47,9 @@ struct lane {
   struct lane *next; /* in the list of idle lanes */
   size_t probe_bytes;
   char probe[LANE_PROBE_MAX];
-  pid_t pids[CONFIG_STAGES_MAX];
+  struct config const *config;   /* whose stages they are */
+  pid_t group;                   /* of the processes of all stages */
+  pid_t pids[CONFIG_STAGES_MAX]; /* 0: reaped, and may be another's now */
 };
 
 /* FREE to STARTING: spawn the stages and send the probe. 1, or 0 after a log

@@ -1,10 +1,10 @@
 #include "smtpd/lease.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "lib/clock.h"
 #include "lib/fdpass.h"
 #include "lib/unixsocket.h"
 
@@ -21,33 +21,28 @@ may_pass(int64_t waited_ms)
 }
 
 static int
-connect_to(char const *path, int64_t milliseconds)
+connect_to(char const *path, int64_t begin_ms, int64_t deadline)
 {
   struct timespec pause = {0, RETRY_MS * 1000000};
-  for (int64_t waited_ms = 0;; waited_ms += RETRY_MS) {
+  for (;;) {
     int fd = unixsocket_connect(path);
-    if (fd >= 0 || waited_ms >= milliseconds || !may_pass(waited_ms))
+    if (fd >= 0)
       return fd;
+    int64_t now = clock_ms();
+    if (now >= deadline || !may_pass(now - begin_ms))
+      return -1;
     nanosleep(&pause, NULL);
   }
 }
 
-/* Wait for the pool's word. 1, or 0 with errno. */
+/* Take the pool's word. 1, or 0 with errno. */
 static int
-receive(struct lease *lease, int64_t milliseconds)
+receive(struct lease *lease)
 {
-  struct pollfd fd = {lease->socket, POLLIN, 0};
   int fds[FDPASS_MAX];
-  size_t n = 0;
-  char byte = 0;
-  int r;
-  do
-    r = poll(&fd, 1, (int)milliseconds);
-  while (r < 0 && errno == EINTR);
-  if (r > 0)
-    r = fdpass_receive(lease->socket, &byte, fds, &n);
-  else if (!r)
-    errno = ETIMEDOUT;
+  size_t n;
+  char byte;
+  int r = fdpass_receive(lease->socket, &byte, fds, &n);
   if (r > 0 && n == 2 && (byte == LEASE_BLIND || byte == LEASE_JUDGED)) {
     lease->head = fds[0];
     lease->tail = fds[1];
@@ -56,25 +51,32 @@ receive(struct lease *lease, int64_t milliseconds)
   }
   while (n)
     close(fds[--n]);
-  if (r > 0)
-    errno = EBUSY;
-  else if (!r && errno != ETIMEDOUT)
-    errno = ECONNRESET;
+  if (r >= 0)
+    errno = r ? EBUSY : ECONNRESET;
+  return 0;
+}
+
+static int
+try_once(struct lease *lease, char const *path, int64_t deadline)
+{
+  lease->socket = connect_to(path, clock_ms(), deadline);
+  if (lease->socket < 0)
+    return 0;
+  if (unixsocket_wait(lease->socket, deadline) && receive(lease))
+    return 1;
+  int reason = errno;
+  close(lease->socket);
+  errno = reason;
   return 0;
 }
 
 int
 lease_take(struct lease *lease, char const *path, int64_t milliseconds)
 {
-  lease->socket = connect_to(path, milliseconds);
-  if (lease->socket < 0)
-    return 0;
-  if (receive(lease, milliseconds))
-    return 1;
-  int reason = errno;
-  close(lease->socket);
-  errno = reason;
-  return 0;
+  int64_t deadline = clock_ms() + milliseconds;
+  /* A pool that has ended may be started anew. */
+  return try_once(lease, path, deadline) ||
+         (errno == ECONNRESET && try_once(lease, path, deadline));
 }
 
 void

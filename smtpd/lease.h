@@ -32,8 +32,9 @@ struct lease {
 
 /*
  * Borrow a pipeline from the pool that listens at path, waiting at most
- * milliseconds, of which 2000 for one that listens. 1; or 0 with errno:
- * ETIMEDOUT, EBUSY if the pool refused, or that of connect(2).
+ * milliseconds, of which 2000 for one that listens, and as many for the next
+ * one if it ends. 1; or 0 with errno: ETIMEDOUT, EBUSY if the pool refused,
+ * ECONNRESET if the next one ended, too, or that of connect(2).
  */
 int lease_take(struct lease *lease, char const *path, int64_t milliseconds);
 

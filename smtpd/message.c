@@ -6,8 +6,6 @@
 #include "lib/clock.h"
 #include "lib/command.h"
 
-static char const trouble[] = "451 4.3.0 Temporary server error";
-
 static void
 log_message(struct session const *session, char const *answer)
 {
@@ -24,6 +22,7 @@ log_message(struct session const *session, char const *answer)
   log_string(&log, "from", session->from);
   session_log_names(session, &log);
   log_write(&log);
+  clock_settle(); /* more may come, of this client or the next */
 }
 
 /* The body is whole: get the pipeline's answer, or give our refusal. */
@@ -60,7 +59,7 @@ may_begin(struct session *session)
   if (!session->seen_mail)
     session_say_junk(session, "503 5.5.1 Need MAIL command");
   else if (session->pipeline.broken || session->lost)
-    session_say(session, trouble);
+    session_say(session, PIPELINE_TROUBLE);
   else if (!session->accepted)
     session_say_junk(session, "554 5.5.1 No valid recipients");
   else
@@ -119,6 +118,16 @@ say_taken(struct session *session, uint64_t chunk_bytes)
   session->argument_bytes = 0;
 }
 
+/* Whether a chunk is of a message that is taken; else says why not. */
+static bool
+may_take_chunk(struct session *session)
+{
+  if (!session->chunk_refusal)
+    return session->in_bdat || may_begin(session);
+  session_say_junk(session, session->chunk_refusal);
+  return false;
+}
+
 void
 message_bdat(struct session *session, char const *argument, size_t n)
 {
@@ -128,9 +137,13 @@ message_bdat(struct session *session, char const *argument, size_t n)
     session_say_junk(session, "501 5.5.4 Syntax: BDAT count [LAST]");
     return;
   }
-  if (!session->in_bdat && !may_begin(session)) {
-    if (!session->why)
-      drop_chunk(session, bytes);
+  if (!may_take_chunk(session)) {
+    if (session->why)
+      return;
+    drop_chunk(session, bytes);
+    /* What follows is another message, or misses this chunk. */
+    if (session->seen_mail && (last || !session->accepted))
+      session_reset(session);
     return;
   }
   session->junk = 0;
@@ -140,8 +153,11 @@ message_bdat(struct session *session, char const *argument, size_t n)
   session->argument_bytes = 0;
   if (!body_chunk(session, bytes, last))
     return;
-  if (last || session->body.discard)
-    finish_message(session);
-  else
+  if (!last && !session->body.discard) {
     say_taken(session, bytes);
+    return;
+  }
+  finish_message(session);
+  if (!last)
+    session->chunk_refusal = session->body.refusal;
 }

@@ -28,7 +28,6 @@ start_log(struct pipeline const *pipeline, struct log *log, char const *event)
   log_string(log, "session", pipeline->session);
 }
 
-/* The pipeline is of no use any more: whatever it still owes is 451. */
 void
 pipeline_break(struct pipeline *pipeline, char const *why)
 {
@@ -54,20 +53,27 @@ log_error(struct pipeline const *pipeline, char const *event, char const *key,
   log_write(&log);
 }
 
-static int
-borrow(struct pipeline *pipeline)
+static void
+use_lease(struct pipeline *pipeline)
 {
-  struct config const *config = pipeline->config;
-  struct lease *lease = &pipeline->lease;
-  if (!lease_take(lease, config->pool, (int64_t)config->pool_s * 1000)) {
-    log_error(pipeline, "error: unable to borrow a pipeline", "pool",
-              config->pool);
-    return 0;
-  }
+  struct lease const *lease = &pipeline->lease;
   pipeline->head = lease->head;
   pipeline->tail = lease->tail;
   pipeline->blind = lease->blind;
   pipeline->leased = true;
+}
+
+static int
+borrow(struct pipeline *pipeline)
+{
+  struct config const *config = pipeline->config;
+  if (!lease_take(&pipeline->lease, config->pool,
+                  (int64_t)config->pool_s * 1000)) {
+    log_error(pipeline, "error: unable to borrow a pipeline", "pool",
+              config->pool);
+    return 0;
+  }
+  use_lease(pipeline);
   return 1;
 }
 
@@ -87,6 +93,18 @@ spawn(struct pipeline *pipeline)
   return 1;
 }
 
+/* All stages run, and have heard of no session. */
+static void
+begin(struct pipeline *pipeline)
+{
+  pipeline->running = true;
+  pipeline->broken = false;
+  pipeline->output_used = 0;
+  pipeline->first = pipeline->answered = pipeline->expected = 0;
+  pipeline->queued[0] = 0;
+  answers_start(&pipeline->answers);
+}
+
 int
 pipeline_start(struct pipeline *pipeline, struct config const *config,
                char const *session)
@@ -95,13 +113,19 @@ pipeline_start(struct pipeline *pipeline, struct config const *config,
   pipeline->session = session;
   if (!(config->pool[0] ? borrow(pipeline) : spawn(pipeline)))
     return 0;
-  pipeline->running = true;
-  pipeline->broken = false;
-  pipeline->output_used = 0;
-  pipeline->first = pipeline->answered = pipeline->expected = 0;
-  pipeline->queued[0] = 0;
-  answers_start(&pipeline->answers);
+  begin(pipeline);
   return 1;
+}
+
+void
+pipeline_go_on(struct pipeline *pipeline, struct config const *config,
+               char const *session, struct lease const *lease)
+{
+  pipeline->config = config;
+  pipeline->session = session;
+  pipeline->lease = *lease;
+  use_lease(pipeline);
+  begin(pipeline);
 }
 
 static void
@@ -254,8 +278,10 @@ drain(struct pipeline *pipeline)
 {
   char bytes[INPUT_BYTES];
   struct pollfd tail = {pipeline->tail, POLLIN, 0};
-  while (poll(&tail, 1, DRAIN_MS) > 0)
-    if (fd_read(pipeline->tail, bytes, sizeof bytes) <= 0)
+  int64_t deadline = clock_ms() + DRAIN_MS;
+  for (int64_t left = DRAIN_MS; left > 0; left = deadline - clock_ms())
+    if (poll(&tail, 1, (int)left) <= 0 ||
+        fd_read(pipeline->tail, bytes, sizeof bytes) <= 0)
       return;
 }
 

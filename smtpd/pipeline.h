@@ -25,6 +25,9 @@
 #define PIPELINE_ID_MAX 127
 #define PIPELINE_OUTPUT_BYTES (2 * COMMAND_LINE_MAX)
 
+/* The answer where no pipeline can give one. */
+#define PIPELINE_TROUBLE "451 4.3.0 Temporary server error"
+
 enum expected {
   EXPECT_MAIL,
   EXPECT_RCPT,
@@ -63,6 +66,10 @@ struct pipeline {
  * for log lines; both are kept. 1, or 0 if that cannot be: logged. */
 int pipeline_start(struct pipeline *pipeline, struct config const *config,
                    char const *session);
+
+/* The same with one that another session has borrowed, and left clean. */
+void pipeline_go_on(struct pipeline *pipeline, struct config const *config,
+                    char const *session, struct lease const *lease);
 
 /* Hand over bytes; what is small is gathered until pipeline_flush(). */
 void pipeline_put(struct pipeline *pipeline, char const *bytes, size_t n);

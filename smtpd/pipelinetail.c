@@ -5,15 +5,13 @@
 
 #include "lib/command.h"
 
-static char const trouble[] = "451 4.3.0 Temporary server error";
-
 struct answer *
 pipeline_at(struct pipeline *pipeline, size_t i)
 {
   return pipeline->ring + (pipeline->first + i) % PIPELINE_EXPECTED_MAX;
 }
 
-/* The oldest expected command has its answer; text NULL: our own default. */
+/* This is the answer to the oldest command that still expects one. */
 static void
 resolve(struct pipeline *pipeline, char const *text, size_t n)
 {
@@ -52,7 +50,7 @@ take_answer(struct pipeline *pipeline, char const *line, size_t n)
       is_expected(pipeline, EXPECT_RSET))
     pipeline_break(pipeline, "an answer to no command");
   else if (line[line[0] == '!'] == '3')
-    resolve_with(pipeline, trouble);
+    resolve_with(pipeline, PIPELINE_TROUBLE);
   else
     resolve(pipeline, line, n);
 }
@@ -134,5 +132,5 @@ pipeline_take(struct pipeline *pipeline, char const *bytes, size_t n)
 void
 pipeline_resolve_trouble(struct pipeline *pipeline)
 {
-  resolve_with(pipeline, trouble);
+  resolve_with(pipeline, PIPELINE_TROUBLE);
 }

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -10,53 +11,22 @@
 #include "lib/log.h"
 #include "smtpd/lease.h"
 
-#define GROW_AFTER_MS 50  /* somebody has waited so long */
-#define ASK_AFTER_MS 50   /* somebody has held a lane so long */
-#define GROW_STEP 8       /* lanes started at once */
-#define START_MS 30000    /* a lane's time to start */
-#define RETRY_MS 1000     /* after a lane that failed to start */
-#define SPARE_MS 60000    /* a lane beyond the warm ones is idle so long */
-#define TICK_MS 50        /* while somebody waits */
-#define SLOW_TICK_MS 1000 /* while lanes start, end or are spare */
-#define LOG_MS 1000       /* between two lines about waiting */
-
-static void
-queue_add(struct pool *pool, struct queue *queue, int fd)
-{
-  struct borrower *borrower = pool->borrowers + fd;
-  borrower->next = -1;
-  borrower->previous = queue->last;
-  if (queue->last >= 0)
-    pool->borrowers[queue->last].next = fd;
-  else
-    queue->first = fd;
-  queue->last = fd;
-  queue->length++;
-  borrower->since_ms = pool->now_ms;
-}
-
-static void
-queue_remove(struct pool *pool, struct queue *queue, int fd)
-{
-  struct borrower *borrower = pool->borrowers + fd;
-  if (borrower->previous >= 0)
-    pool->borrowers[borrower->previous].next = borrower->next;
-  else
-    queue->first = borrower->next;
-  if (borrower->next >= 0)
-    pool->borrowers[borrower->next].previous = borrower->previous;
-  else
-    queue->last = borrower->previous;
-  queue->length--;
-}
+#define GROW_AFTER_MS 50   /* somebody has waited so long */
+#define ASK_AFTER_MS 50    /* somebody has held a lane so long */
+#define GROW_STEP 8        /* lanes started at once */
+#define START_MS 30000     /* a lane's time to start */
+#define RETRY_MS 1000      /* after a lane that failed to start */
+#define RETRY_MOST_MS 8000 /* after the next ones: twice as long, and so on */
+#define SPARE_MS 60000     /* a lane beyond the warm ones is idle so long */
+#define TICK_MS 50         /* while somebody waits */
+#define SLOW_TICK_MS 1000  /* while lanes start, end or are spare */
 
 int
 pool_init(struct pool *pool, size_t borrowers_max)
 {
-  struct queue const empty = {-1, -1, 0};
   pool->slots = pool->most * 2;
   pool->borrowers_max = borrowers_max;
-  pool->waiting = pool->holding = empty;
+  pool->waiting = pool->holding = (struct queue){-1, -1, 0};
   pool->lanes = calloc(pool->slots, sizeof *pool->lanes);
   pool->borrowers = calloc(borrowers_max, sizeof *pool->borrowers);
   pool->epoll = epoll_create1(EPOLL_CLOEXEC);
@@ -79,20 +49,42 @@ unwatch(struct pool *pool, int fd)
   epoll_ctl(pool->epoll, EPOLL_CTL_DEL, fd, NULL);
 }
 
+/* A lane failed to start. What is wrong is mostly so for all, and each failure
+ * is some lines of log: from now on they are tried one at a time, until one
+ * starts. Those that were begun together count as one. */
+static void
+put_off(struct pool *pool)
+{
+  if (pool->now_ms < pool->start_after_ms)
+    return;
+  pool->retry_ms = pool->retry_ms ? pool->retry_ms * 2 : RETRY_MS;
+  if (pool->retry_ms > RETRY_MOST_MS)
+    pool->retry_ms = RETRY_MOST_MS;
+  pool->start_after_ms = pool->now_ms + pool->retry_ms;
+}
+
+/* The first lane of the new generation is still to start. */
+static bool
+is_renewing(struct pool const *pool)
+{
+  return pool->generation != pool->proven;
+}
+
 /* Start one more lane, if there is a slot and the time for it. 1 or 0. */
 static int
 grow(struct pool *pool)
 {
   struct lane *lane = pool->lanes;
   struct lane *end = lane + pool->slots;
-  if (pool->total == pool->most || pool->now_ms < pool->start_after_ms)
+  if (pool->total >= pool->most + is_renewing(pool) ||
+      pool->now_ms < pool->start_after_ms || (pool->retry_ms && pool->starting))
     return 0;
   while (lane < end && lane->state != LANE_FREE)
     lane++;
   if (lane == end)
     return 0;
   if (!lane_start(lane, pool->config)) {
-    pool->start_after_ms = pool->now_ms + RETRY_MS;
+    put_off(pool);
     return 0;
   }
   lane->generation = pool->generation;
@@ -105,7 +97,8 @@ grow(struct pool *pool)
 static void
 keep_warm(struct pool *pool)
 {
-  while (pool->total < pool->warm && grow(pool))
+  while ((pool->total < pool->warm || (is_renewing(pool) && !pool->starting)) &&
+         grow(pool))
     ;
 }
 
@@ -116,6 +109,16 @@ retire(struct pool *pool, struct lane *lane)
   lane_end(lane);
 }
 
+/* A lane that was starting is of no use. */
+static void
+give_up(struct pool *pool, struct lane *lane)
+{
+  pool->starting--;
+  unwatch(pool, lane->tail);
+  retire(pool, lane);
+  put_off(pool);
+}
+
 static void
 lend(struct pool *pool, int fd)
 {
@@ -124,7 +127,7 @@ lend(struct pool *pool, int fd)
   int ends[2] = {lane->head, lane->tail};
   if (borrower->waiting) {
     int64_t waited_ms = pool->now_ms - borrower->since_ms;
-    queue_remove(pool, &pool->waiting, fd);
+    pool_dequeue(pool, &pool->waiting, fd);
     pool->waited++;
     if (waited_ms > pool->longest_ms)
       pool->longest_ms = waited_ms;
@@ -134,9 +137,10 @@ lend(struct pool *pool, int fd)
   borrower->waiting = false;
   borrower->asked = false;
   borrower->lane = lane;
-  queue_add(pool, &pool->holding, fd);
-  /* One that has gone meanwhile is heard of by its end of file. */
-  fdpass_send(fd, lane->blind ? LEASE_BLIND : LEASE_JUDGED, ends, 2);
+  pool_enqueue(pool, &pool->holding, fd);
+  /* One that has gone, or cannot have them, is heard of by its end of file. */
+  if (fdpass_send(fd, lane->blind ? LEASE_BLIND : LEASE_JUDGED, ends, 2) < 0)
+    shutdown(fd, SHUT_RDWR);
 }
 
 /* Idle lanes that are of no use any more go; the others are lent. */
@@ -158,7 +162,7 @@ serve_waiting(struct pool *pool)
 static bool
 is_worn(struct pool const *pool, struct lane const *lane)
 {
-  return lane->failed || lane->generation != pool->generation ||
+  return lane->failed || lane->generation < pool->proven ||
          lane->sessions >= pool->sessions ||
          pool->now_ms - lane->born_ms >= pool->age_ms;
 }
@@ -182,7 +186,7 @@ static void
 part(struct pool *pool, int fd, bool clean)
 {
   struct borrower *borrower = pool->borrowers + fd;
-  queue_remove(pool, borrower->waiting ? &pool->waiting : &pool->holding, fd);
+  pool_dequeue(pool, borrower->waiting ? &pool->waiting : &pool->holding, fd);
   unwatch(pool, fd);
   close(fd);
   if (borrower->lane)
@@ -232,7 +236,7 @@ pool_borrow(struct pool *pool, int fd)
     return;
   }
   borrower->waiting = true;
-  queue_add(pool, &pool->waiting, fd);
+  pool_enqueue(pool, &pool->waiting, fd);
   serve_waiting(pool);
   ask_back(pool);
 }
@@ -249,38 +253,6 @@ pool_hear(struct pool *pool, int fd)
   if (r < 0 && errno == EAGAIN)
     return;
   part(pool, fd, r > 0 && byte == LEASE_CLEAN);
-}
-
-void
-pool_probe(struct pool *pool, size_t i)
-{
-  struct lane *lane = pool->lanes + i;
-  if (lane->state != LANE_STARTING)
-    return;
-  int r = lane_probe(lane);
-  if (!r)
-    return;
-  pool->starting--;
-  unwatch(pool, lane->tail);
-  if (r < 0) {
-    pool->start_after_ms = pool->now_ms + RETRY_MS;
-    retire(pool, lane);
-    return;
-  }
-  lane->next = pool->idle;
-  pool->idle = lane;
-  serve_waiting(pool);
-}
-
-void
-pool_reap(struct pool *pool)
-{
-  int status;
-  pid_t pid;
-  while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
-    for (size_t i = 0; i < pool->slots; i++)
-      if (lane_reaped(pool->lanes + i, pid, status))
-        break;
 }
 
 /* Retire the idle lanes that are worn or failed, and one that is to spare. */
@@ -303,11 +275,57 @@ weed(struct pool *pool)
 }
 
 void
+pool_probe(struct pool *pool, size_t i)
+{
+  struct lane *lane = pool->lanes + i;
+  if (lane->state != LANE_STARTING)
+    return;
+  int r = lane_probe(lane);
+  if (!r)
+    return;
+  if (r < 0) {
+    give_up(pool, lane);
+    return;
+  }
+  pool->starting--;
+  pool->retry_ms = 0;
+  unwatch(pool, lane->tail);
+  lane->next = pool->idle;
+  pool->idle = lane;
+  if (lane->generation > pool->proven) {
+    struct log log;
+    log_start(&log, "renewed");
+    log_write(&log);
+    pool->proven = lane->generation;
+    weed(pool);
+  }
+  serve_waiting(pool);
+}
+
+void
+pool_reap(struct pool *pool)
+{
+  int status;
+  pid_t pid;
+  while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+    for (size_t i = 0; i < pool->slots; i++)
+      if (lane_reaped(pool->lanes + i, pid, status))
+        break;
+}
+
+void
 pool_renew(struct pool *pool)
 {
   pool->generation++;
-  weed(pool);
+  pool->start_after_ms = pool->now_ms; /* what was wrong may be mended */
   keep_warm(pool);
+}
+
+/* None runs, and the last two or more tries to start one have failed. */
+static bool
+is_hopeless(struct pool const *pool)
+{
+  return pool->retry_ms > RETRY_MS && pool->total == pool->starting;
 }
 
 static void
@@ -316,7 +334,7 @@ refuse_late(struct pool *pool)
   while (pool->waiting.length) {
     int fd = pool->waiting.first;
     int64_t waited_ms = pool->now_ms - pool->borrowers[fd].since_ms;
-    if (waited_ms < pool->wait_ms)
+    if (waited_ms < pool->wait_ms && !is_hopeless(pool))
       return;
     if (waited_ms > pool->longest_ms)
       pool->longest_ms = waited_ms;
@@ -324,25 +342,6 @@ refuse_late(struct pool *pool)
     fdpass_send(fd, LEASE_REFUSED, NULL, 0);
     part(pool, fd, false);
   }
-}
-
-static void
-log_waiting(struct pool *pool)
-{
-  struct log log;
-  if ((!pool->waited && !pool->refused) ||
-      pool->now_ms - pool->logged_ms < LOG_MS)
-    return;
-  log_start(&log, "busy");
-  log_number(&log, "lent", pool->holding.length);
-  log_number(&log, "waiting", pool->waiting.length);
-  log_number(&log, "waited", pool->waited);
-  log_number(&log, "refused", pool->refused);
-  log_seconds(&log, "longest", (uint64_t)pool->longest_ms);
-  log_write(&log);
-  pool->waited = pool->refused = 0;
-  pool->longest_ms = 0;
-  pool->logged_ms = pool->now_ms;
 }
 
 /* Lanes that start too slowly, or end too slowly. How many there are. */
@@ -360,10 +359,7 @@ tend_lanes(struct pool *pool)
       struct log log;
       log_start(&log, "error: pipeline does not start in time");
       log_write(&log);
-      pool->starting--;
-      unwatch(pool, lane->tail);
-      retire(pool, lane);
-      pool->start_after_ms = pool->now_ms + RETRY_MS;
+      give_up(pool, lane);
     }
     busy++;
   }
@@ -389,10 +385,11 @@ pool_tick(struct pool *pool)
     ask_back(pool);
     refuse_late(pool);
   }
-  log_waiting(pool);
+  pool_log(pool);
   if (pool->waiting.length)
     return TICK_MS;
-  if (busy || pool->total != pool->warm || pool->waited || pool->refused)
+  if (busy || pool->total != pool->warm || is_renewing(pool) || pool->waited ||
+      pool->refused)
     return SLOW_TICK_MS;
   return -1;
 }

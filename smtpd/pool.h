@@ -36,7 +36,8 @@ struct pool {
   uint64_t sessions;   /* a lane's, before it is replaced */
   int64_t age_ms;      /* likewise */
   int64_t wait_ms;     /* a borrower's patience */
-  uint64_t generation; /* lanes of an older one are replaced */
+  uint64_t generation; /* of new lanes; */
+  uint64_t proven;     /* older ones are replaced: one of this has started */
   int64_t now_ms;      /* when it woke; whoever calls keeps it */
   int epoll;
   size_t slots; /* in lanes: twice the most, for those ending */
@@ -45,6 +46,7 @@ struct pool {
   size_t total;      /* lanes starting, idle and lent */
   size_t starting;
   int64_t start_after_ms; /* no new lane before: the last one failed */
+  int64_t retry_ms;       /* it was put off so long; 0: the last one started */
   size_t borrowers_max;   /* descriptors */
   struct borrower *borrowers;
   struct queue waiting, holding;
@@ -73,11 +75,19 @@ void pool_hear(struct pool *pool, int fd);
 /* The tail of a starting lane is readable. */
 void pool_probe(struct pool *pool, size_t lane);
 
-/* Replace all lanes: the idle ones now, the lent ones when they are back. */
+/* Replace all lanes, once a new one has started: the idle ones then, the lent
+ * ones when they are back. */
 void pool_renew(struct pool *pool);
 
 /* Collect the processes that have ended. */
 void pool_reap(struct pool *pool);
+
+/* For pool.c: put a borrower at the end of a queue, since now; take it out. */
+void pool_enqueue(struct pool *pool, struct queue *queue, int fd);
+void pool_dequeue(struct pool *pool, struct queue *queue, int fd);
+
+/* Log who has waited, once a second. */
+void pool_log(struct pool *pool);
 
 /* What has to be done as time passes. Returns how many milliseconds may pass
  * until the next call, -1: any. */

@@ -4,6 +4,7 @@
 #include "smtpd/session.h"
 
 #include <string.h>
+#include <unistd.h>
 
 #include "lib/fdpass.h"
 
@@ -137,6 +138,8 @@ session_hear_pool(struct session *session)
   session->wire.alarmed = false;
   if (fdpass_receive(session->pipeline.lease.socket, &byte, fds, &n) > 0)
     session->wanted = byte == LEASE_WANTED;
+  while (n)
+    close(fds[--n]);
 }
 
 void

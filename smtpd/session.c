@@ -29,6 +29,7 @@ session_end_transaction(struct session *session)
 {
   session->seen_mail = false;
   session->in_bdat = false;
+  session->chunk_refusal = NULL;
   session->said_envelope = false;
   session->lost = false;
   session->accepted = 0;
@@ -349,6 +350,8 @@ session_run(struct session *session)
   wire_init(&session->wire, 0, 1, (int64_t)config->session_s * 1000);
   session->wire.idle_ms = (int64_t)config->idle_s * 1000;
   session->wire.line_max = config->line_bytes;
+  if (session->pipeline.running)
+    session->wire.alarm = session->pipeline.lease.socket;
   session->started_ms = clock_ms();
   ucspi_client(&session->client);
   facts_of_environment(&session->facts);
@@ -360,6 +363,11 @@ session_run(struct session *session)
                                  wire_has_input(&session->wire));
   recording_end(session);
   log_end(session);
+}
+
+void
+session_end(struct session *session)
+{
   if (session->pipeline.leased)
     session_reset(session);
   pipeline_end(&session->pipeline);

@@ -66,14 +66,16 @@ struct body {
 struct session {
   char id[48];
   struct client client;
-  bool said_client;     /* the pipeline knows the client as it is now */
-  bool said_envelope;   /* the pipeline knows the envelope as it is now */
-  bool lost;            /* it was to be told again, and cannot be: 451 */
-  bool wanted;          /* others wait for the pipeline */
-  bool seen_mail;       /* MAIL accepted, or sent and not answered yet */
-  bool tls;             /* the client speaks TLS */
-  enum xclient xclient; /* whether who has connected may say XCLIENT */
-  bool in_bdat;         /* a BDAT without LAST has been taken */
+  bool said_client;          /* the pipeline knows the client as it is now */
+  bool said_envelope;        /* the pipeline knows the envelope as it is now */
+  bool lost;                 /* it was to be told again, and cannot be: 451 */
+  bool wanted;               /* others wait for the pipeline */
+  bool seen_mail;            /* MAIL accepted, or sent and not answered yet */
+  bool tls;                  /* the client speaks TLS */
+  enum xclient xclient;      /* whether who has connected may say XCLIENT */
+  bool in_bdat;              /* a BDAT without LAST has been taken */
+  char const *chunk_refusal; /* what one without LAST heard; it is said to those
+                                behind it, which belong to it; or NULL */
   char const *why;      /* the session is to end, and what the log says; NULL:
                            it goes on */
   char context[16];     /* what is answered: a command's verb, or "none",
@@ -102,9 +104,18 @@ struct session {
   struct config config;
 };
 
-/* Serve the client on descriptors 0 and 1 to the end. session: zeroes but for
- * its config. */
+/* Serve the client on descriptors 0 and 1 to the end, and close them. session:
+ * zeroes but for its config. */
 void session_run(struct session *session);
+
+/* After that, either: give back what the session has borrowed, */
+void session_end(struct session *session);
+
+/* or get ready for another client: nothing of the last one's is left, but a
+ * pipeline of the pool may be, clean. false: the process has to end, with
+ * session_end(): it was told to, or what is left cannot be wiped. sessionnext.c
+ */
+bool session_next(struct session *session);
 
 /* Take the answers that are still to come, and say them. */
 void session_settle(struct session *session);

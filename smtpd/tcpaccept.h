@@ -1,10 +1,13 @@
 /*
- * Accept connections and start a child for each, for ever.
+ * Accept connections and start a child for each, for ever. While more than 100
+ * a second come, a child that has served its client takes the next one itself
+ * (tcpnext.h), and new children are started only for clients whom no child has
+ * taken within LATE_MS.
  *
- * While as many children run as may, connections wait in the kernel's queue.
- * When that is nearly full, those who have waited longest hear 421, for the
- * kernel would drop who comes next without a word. So do all that wait, on
- * SIGTERM.
+ * At the limit of children, connections wait in the kernel's queue. When that
+ * is nearly full, those that have waited longest hear 421, because the kernel
+ * drops what comes to a full queue without a word. On SIGTERM all that wait
+ * hear 421.
  */
 #ifndef TRAPLINE_SMTPD_TCPACCEPT_H
 #define TRAPLINE_SMTPD_TCPACCEPT_H

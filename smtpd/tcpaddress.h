@@ -27,15 +27,15 @@ void tcpaddress_text(struct tcpaddress const *address, char *out);
 
 /*
  * Put PROTO and the variables that begin with TCP and TCP6 into the
- * environment, without values yet: they are set in place, for a process that
- * has no memory allocated is cheaper to fork. name: TCPLOCALHOST, or NULL; kept
- * as a copy. Those that nobody looks up, TCPREMOTEHOST and TCPREMOTEINFO, are
- * taken out. variables: room for most pointers, the environment from then on.
- * Once. false: they are too many, or name is too long.
+ * environment, without values yet: they are set in place, because a process
+ * that has no memory allocated is cheaper to fork. name: TCPLOCALHOST, or NULL;
+ * kept as a copy. Those that nobody looks up, TCPREMOTEHOST and TCPREMOTEINFO,
+ * are taken out. variables: room for most pointers, the environment from then
+ * on. Once. false: they are too many, or name is too long.
  */
 bool tcpaddress_prepare(char const *name, char **variables, size_t most);
 
-/* Then, once in a process, set them. */
+/* Set them, for each connection anew. */
 void tcpaddress_environment(struct tcpaddress const *remote,
                             struct tcpaddress const *local);
 

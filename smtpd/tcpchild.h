@@ -6,28 +6,33 @@
 #include <stdbool.h>
 #include <sys/socket.h>
 
-#define TCPCHILD_VARIABLES_MAX 1000 /* in the environment */
 #define TCPCHILD_BUILT_IN "trap-smtpd"
 
 struct tcpchild {
   char const *rules;   /* a file of tcprules(1); NULL: everybody is let in */
   bool rules_optional; /* likewise where it is not there */
+  bool single;         /* each process serves one client */
   char **program;
-  char *variables[TCPCHILD_VARIABLES_MAX];
 };
 
 /* In the parent, once: name is TCPLOCALHOST, or NULL. false: it is too long, or
- * the environment too large. child is kept. */
-bool tcpchild_begin(struct tcpchild *child, char const *name);
+ * the environment too large. */
+bool tcpchild_begin(struct tcpchild const *child, char const *name);
 
-/* In the parent, before each: have what the built-in session needs. A change
- * of the control files holds for the next child; where more than 100 a second
- * are started, for those that start 10 ms after it. */
-void tcpchild_refresh(void);
+/* In the parent: whether more than 100 clients a second come, so that a child
+ * is to serve several, one after the other. */
+bool tcpchild_hurries(struct tcpchild const *child);
 
-/* In the child, its connection on descriptors 0 and 1, from's. */
+/* In the parent, before it starts a child, or several where it hurries: read
+ * the control files, if the session is built in. A change of them holds for the
+ * next child; where more than 100 a second are started, for those that start 10
+ * ms after it. */
+void tcpchild_refresh(bool hurries);
+
+/* In the child, the connection on descriptors 0 and 1: serve from. listening:
+ * the socket from which it may take other clients afterwards; -1: it ends. */
 void tcpchild_run(struct tcpchild const *child,
-                  struct sockaddr_storage const *from)
-    __attribute__((noreturn));
+                  struct sockaddr_storage const *from, int listening,
+                  pid_t parent) __attribute__((noreturn));
 
 #endif

@@ -5,10 +5,14 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <string.h>
 #include <unistd.h>
 
 #include <skalibs/types.h>
+
+#define RETRY_MS 50 /* between two tries where an address is in use */
+#define RETRIES 20
 
 bool
 tcplisten_address(char const *host, char const *port,
@@ -66,8 +70,8 @@ is_for_all(struct sockaddr_storage const *address)
              &((struct sockaddr_in6 const *)address)->sin6_addr);
 }
 
-int
-tcplisten(struct sockaddr_storage const *address, int backlog)
+static int
+try_to_listen(struct sockaddr_storage const *address, int backlog)
 {
   int fd = bind_to(address);
   if (fd < 0 && is_for_all(address) &&
@@ -83,6 +87,17 @@ tcplisten(struct sockaddr_storage const *address, int backlog)
   close(fd);
   errno = reason;
   return -1;
+}
+
+int
+tcplisten(struct sockaddr_storage const *address, int backlog)
+{
+  int fd = try_to_listen(address, backlog);
+  for (int i = 0; fd < 0 && errno == EADDRINUSE && i < RETRIES; i++) {
+    poll(NULL, 0, RETRY_MS);
+    fd = try_to_listen(address, backlog);
+  }
+  return fd;
 }
 
 int

@@ -15,11 +15,13 @@ bool tcplisten_address(char const *host, char const *port,
                        struct sockaddr_storage *address);
 
 /* Bind and listen. What is accepted there blocks, is closed by exec and does
- * not wait for more to send (TCP_NODELAY); the socket itself does not block.
+ * not wait for more to send (TCP_NODELAY); the socket itself does not block. An
+ * address in use is tried for a second: processes of a server that was killed
+ * may just be letting go of it.
  * Returns it, or -1 with errno. */
 int tcplisten(struct sockaddr_storage const *address, int backlog);
 
-/* How many connections wait to be accepted; *most: as many may. 1, or 0 with
+/* How many connections wait to be accepted, and how many may. 1, or 0 with
  * errno. */
 int tcplisten_waiting(int socket, uint32_t *waiting, uint32_t *most);
 

@@ -20,7 +20,7 @@ tcppriority_begin(void)
 void
 tcppriority_set(bool hurry)
 {
-  if (hurry != hurries)
+  if (hurry != hurries && own > TCPPRIORITY_HURRY)
     setpriority(PRIO_PROCESS, 0, hurry ? TCPPRIORITY_HURRY : own);
   hurries = hurry;
 }

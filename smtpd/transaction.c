@@ -9,8 +9,6 @@
 #include "lib/xtext.h"
 #include "smtpd/smtp.h"
 
-static char const trouble[] = "451 4.3.0 Temporary server error";
-
 static enum address_mode
 address_mode(struct session const *session)
 {
@@ -115,7 +113,7 @@ transaction_mail(struct session *session, char const *argument, size_t n)
   session_settle(session);
   session_end_transaction(session);
   if (!session_resume(session)) {
-    session_say(session, trouble);
+    session_say(session, PIPELINE_TROUBLE);
     return;
   }
   start_transaction(session, &mail);
@@ -145,7 +143,7 @@ transaction_rcpt(struct session *session, char const *argument, size_t n)
     return;
   }
   if (session->pipeline.broken || session->lost || !session_resume(session)) {
-    session_say(session, trouble);
+    session_say(session, PIPELINE_TROUBLE);
     return;
   }
   n = make_line(session, "RCPT TO", &rcpt);

@@ -75,8 +75,8 @@ read_options(struct pool *pool, int argc, char **argv)
   return l.ind;
 }
 
-/* Out of descriptors, the socket is left alone for a moment: it would stay
- * readable. */
+/* Out of descriptors or memory, the socket is left alone for a moment: it would
+ * stay readable. */
 static void
 accept_all(struct pool *pool, struct listener *listener)
 {
@@ -84,7 +84,7 @@ accept_all(struct pool *pool, struct listener *listener)
   while ((fd = accept4(listener->socket, NULL, NULL,
                        SOCK_CLOEXEC | SOCK_NONBLOCK)) >= 0)
     pool_borrow(pool, fd);
-  if (errno != EMFILE && errno != ENFILE)
+  if (errno == EAGAIN || errno == EINTR || errno == ECONNABORTED)
     return;
   strerr_warnwusys("accept a borrower");
   epoll_ctl(pool->epoll, EPOLL_CTL_DEL, listener->socket, NULL);
@@ -178,6 +178,7 @@ trap_signals(void)
 int
 main(int argc, char **argv)
 {
+  struct log log;
   static struct config config;
   struct rlimit files;
   char const *reason;
@@ -188,6 +189,7 @@ main(int argc, char **argv)
                              .age_ms = 3600000,
                              .wait_ms = 20000};
   process_begin("trap-pool");
+  clock_settle();
   int first = read_options(&pool, argc, argv);
   char **command = first + 1 < argc ? argv + first + 1 : NULL;
   if (!config_read_pipeline(&config, command, &reason))
@@ -201,7 +203,16 @@ main(int argc, char **argv)
   if (!pool_init(&pool, files.rlim_cur) ||
       pool_watch(&pool, signals, POOL_SIGNAL, 0) < 0)
     strerr_diefusys(EXIT_TEMPORARY, "set up the pool");
+  log_start(&log, "started");
+  log_string(&log, "socket", argv[first]);
+  log_number(&log, "warm", pool.warm);
+  log_number(&log, "most", pool.most);
+  log_write(&log);
   serve(&pool, &listener);
   unlink(argv[first]);
+  log_start(&log, "stopped");
+  log_number(&log, "lent", pool.holding.length);
+  log_number(&log, "waiting", pool.waiting.length);
+  log_write(&log);
   return EXIT_DONE;
 }

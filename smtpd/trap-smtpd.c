@@ -23,5 +23,6 @@ main(int argc, char **argv)
   if (!config_read(&session.config, argc ? argv : NULL, &reason))
     return config_refuse(reason);
   session_run(&session);
+  session_end(&session);
   return EXIT_DONE;
 }

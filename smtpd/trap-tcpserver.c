@@ -12,6 +12,7 @@
 #include <skalibs/types.h>
 
 #include "lib/exitcode.h"
+#include "lib/log.h"
 #include "lib/process.h"
 #include "smtpd/tcpaccept.h"
 #include "smtpd/tcpaddress.h"
@@ -19,8 +20,8 @@
 #include "smtpd/tcppriority.h"
 
 #define USAGE                                                                  \
-  "trap-tcpserver [-1DHOPQRUX] [-b backlog] [-c limit] [-g gid] [-l name] "    \
-  "[-u uid] [-x rules.cdb] address port program [argument ...]"
+  "trap-tcpserver [-1DHOPQRUXqsv] [-b backlog] [-c limit] [-g gid] [-l "       \
+  "name] [-u uid] [-x rules.cdb] address port program [argument ...]"
 
 struct options {
   uint32_t backlog;
@@ -83,6 +84,9 @@ read_option(struct options *options, int option, char const *argument)
   case 'u':
     options->uid = number(option, argument);
     break;
+  case 's':
+    options->child.single = true;
+    break;
   case 'U':
     read_account(options);
     break;
@@ -101,10 +105,10 @@ read_options(struct options *options, int argc, char **argv)
   subgetopt l = SUBGETOPT_ZERO;
   int option;
   while ((option = subgetopt_r(argc, (char const *const *)argv,
-                               "1DHOPQRUXb:c:g:l:u:x:", &l)) != -1)
+                               "1DHOPQRUXqsvb:c:g:l:u:x:", &l)) != -1)
     if (option != '?')
       read_option(options, option, l.arg);
-    else if (l.problem && strchr("46BIdhopqrtv", l.problem))
+    else if (l.problem && strchr("46BIdhoprt", l.problem))
       die_of_option(l.problem, "is tcpserver's alone: see trap-tcpserver(8)");
     else
       strerr_dieusage(EXIT_PERMANENT, USAGE);
@@ -143,12 +147,21 @@ drop_privileges(struct options const *options)
 static void
 announce(struct options const *options, int socket)
 {
-  struct sockaddr_storage address;
-  socklen_t size = sizeof address;
-  if (options->print_port &&
-      !getsockname(socket, (struct sockaddr *)&address, &size)) {
-    char text[8];
-    size_t n = uint32_fmt(text, tcpaddress_of(&address).port);
+  struct log log;
+  char text[INET6_ADDRSTRLEN];
+  struct sockaddr_storage name;
+  socklen_t size = sizeof name;
+  if (getsockname(socket, (struct sockaddr *)&name, &size) < 0)
+    strerr_diefusys(EXIT_TEMPORARY, "get the address of the socket");
+  struct tcpaddress address = tcpaddress_of(&name);
+  tcpaddress_text(&address, text);
+  log_start(&log, "started");
+  log_string(&log, "ip", text);
+  log_number(&log, "port", address.port);
+  log_number(&log, "limit", options->limit);
+  log_write(&log);
+  if (options->print_port) {
+    size_t n = uint32_fmt(text, address.port);
     text[n] = '\n';
     allwrite(1, text, n + 1);
   }
@@ -167,9 +180,9 @@ main(int argc, char **argv)
   int socket = listen_at(&options);
   tcppriority_begin();
   drop_privileges(&options);
-  announce(&options, socket);
   if (!tcpchild_begin(&options.child, options.name))
     strerr_dief(EXIT_PERMANENT, "too many environment variables, or a name of "
                                 "more than 255 bytes");
+  announce(&options, socket);
   tcpaccept(socket, options.limit, &options.child);
 }

@@ -40,6 +40,7 @@ wire_init(struct wire *wire, int in, int out, int64_t session_ms)
   wire->alarmed = false;
   wire->ready = false;
   wire->closing = false;
+  wire->too_long = false;
   wire->status = WIRE_OPEN;
   wire->expires_ms = clock_ms() + session_ms;
   wire->bytes_read = 0;
@@ -60,8 +61,8 @@ failed(struct wire *wire, enum wire_status status)
 
 /* ppoll lets no signal through while it has input, so a client that never
  * stops to send would hold it off. */
-static bool
-is_terminated(void)
+bool
+wire_is_terminated(void)
 {
   sigset_t waiting;
   return terminated ||
@@ -80,7 +81,7 @@ wait_for(struct wire *wire, struct pollfd *fds, int64_t *deadline, bool command)
     if (!*deadline)
       *deadline = now + wire->idle_ms;
     int64_t until = *deadline < wire->expires_ms ? *deadline : wire->expires_ms;
-    if (command && is_terminated())
+    if (command && wire_is_terminated())
       return failed(wire, WIRE_TERMINATED);
     if (now >= wire->expires_ms)
       return failed(wire, WIRE_EXPIRED);
@@ -193,18 +194,19 @@ enum wire_line
 wire_line(struct wire *wire, char **line, size_t *n)
 {
   int64_t deadline = 0;
-  bool too_long = false;
   for (;;) {
     char *from = wire->input + wire->begin;
     size_t have = wire->end - wire->begin;
     char *lf = memchr(from, '\n', have);
     size_t length = lf ? (size_t)(lf - from) + 1 : have;
-    if (have && *from == TLS_HANDSHAKE && !too_long)
+    if (have && *from == TLS_HANDSHAKE && !wire->too_long)
       return WIRE_LINE_TLS;
-    if (lf && terminated && failed(wire, WIRE_TERMINATED) == 0)
+    if (lf && terminated) {
+      failed(wire, WIRE_TERMINATED);
       return WIRE_LINE_FAILED;
-    if (length > wire->line_max)
-      too_long = true;
+    }
+    bool too_long = wire->too_long || length > wire->line_max;
+    wire->too_long = too_long && !lf;
     if (lf) {
       take_line(wire, length);
       *line = from;

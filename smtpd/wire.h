@@ -30,10 +30,11 @@ enum wire_status {
 
 struct wire {
   int in, out;
-  int alarm;    /* also watched while waiting for input; -1: none */
-  bool alarmed; /* it became readable, the wait is over, alarm is -1 */
-  bool ready;   /* input is known to be there */
-  bool closing; /* wire_close() was called */
+  int alarm;     /* also watched while waiting for input; -1: none */
+  bool alarmed;  /* it became readable, the wait is over, alarm is -1 */
+  bool ready;    /* input is known to be there */
+  bool closing;  /* wire_close() was called */
+  bool too_long; /* what comes is the rest of a line that is dropped */
   enum wire_status status;
   int64_t idle_ms;               /* the longest wait for one command or piece */
   int64_t expires_ms;            /* when the session has to be over */
@@ -49,6 +50,9 @@ struct wire {
 /* Start on two descriptors (left blocking, for others share them), and take
  * SIGTERM from here on. session_ms from now. */
 void wire_init(struct wire *wire, int in, int out, int64_t session_ms);
+
+/* Whether SIGTERM has come, since the first wire of this process started. */
+bool wire_is_terminated(void);
 
 enum wire_line {
   WIRE_LINE,

@@ -1,16 +1,21 @@
 #!/usr/bin/env python3
 """What goes wrong behind, before and inside trap-smtpd: the client hears a 4xx,
 the log says why, and what can go on goes on."""
+import contextlib
+import itertools
 import os
 import select
 import signal
 import socket
+import subprocess
 import sys
+import time
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "lib"))
 from smtptest import (  # noqa: E402
-    ACCEPTED, SANITIZED, Trap, done, files_under, is_same, ok, wait_until)
+    ACCEPTED, DEADLINE_S, SANITIZED, Trap, done, files_under, is_same, ok,
+    wait_until)
 
 TROUBLE = b"451 4.3.0 Temporary server error\r\n"
 UNAVAILABLE = b"421 4.3.0 Service not available\r\n"
@@ -100,6 +105,19 @@ def test_stubborn():
        trap.processes())
 
 
+def test_babbling():
+    """At the session's end, what is still said is not listened to for ever.
+    """
+    trap = Trap(["sh -c 'cat; exec yes'"])
+    client = trap.connect()
+    client.greet()
+    ok(client.say("MAIL FROM:<>").startswith(b"250"),
+       "a stage that talks on behind the end")
+    client.finish()
+    ok(wait_until(lambda: not trap.processes()), "... is ended all the same",
+       trap.processes())
+
+
 def test_recovery():
     """One that fails once: the next transaction has a new pipeline."""
     once = "sh -c 'test -e once || { : >once; exit 111; }; exec cat'"
@@ -114,6 +132,17 @@ def test_recovery():
     client.finish()
     is_same([job.meta["helo"] for job in trap.jobs()], [b"client.example"],
             "... and the new pipeline knows the client")
+
+
+def test_children_ignored():
+    """Who starts us may ignore SIGCHLD; then the kernel would reap for us."""
+    trap = Trap([f"sh -c '{ENVELOPE_TAKEN} exit 3'"])
+    subprocess.run(["env", "--ignore-signal=CHLD", "trap-smtpd"], cwd=trap.dir,
+                   env=trap.environment({}), stdout=subprocess.DEVNULL,
+                   input="\r\n".join(("EHLO x", *ENVELOPE, "NOOP", "")).encode(),
+                   stderr=trap.log_file, check=True, timeout=DEADLINE_S)
+    ok("stage=sh exit=3" in trap.log(), "SIGCHLD ignored: the stage's exit code",
+       trap.log())
 
 
 def test_dead_after_envelope():
@@ -153,6 +182,8 @@ def test_dead_in_body(verb):
             if not answer.startswith(b"250"):
                 break
     is_same(answer, TROUBLE, f"a stage that ends in the body, {verb}: 451")
+    if verb == "BDAT":
+        is_same(client.say("BDAT 0 LAST"), TROUBLE, "... so do later chunks")
     is_same(client.say(*ENVELOPE), b"250 2.1.5 ok\r\n", "... then a new one")
     client.finish()
     logs(trap, 'why="a stage ended"', 'answer="451 4.3.0', "rcpt=1")
@@ -329,44 +360,51 @@ def test_terminate_flood():
     client.close()
 
 
+def last_words(client):
+    """The last reply, when the trap has hung up."""
+    return b"".join(client.finish(hang_up=False)).splitlines(True)[-1:]
+
+
 def test_timeouts():
+    """What the client says, it says at once: it may be slower than the trap,
+    whose time is a second."""
     trap = Trap(timeout=1)
     client = trap.connect()
-    client.greet()
-    is_same(client.reply(), TIMEOUT, "timeout: the client says nothing")
-    client.finish()
+    client.send(b"EHLO client.example\r\n")
+    is_same(last_words(client), [TIMEOUT], "timeout: the client says nothing")
     logs(trap, "why=timeout")
     client = trap.connect()
-    client.greet()
-    client.say(*ENVELOPE, "DATA")
-    client.send(b"text\r\n.\r")
-    is_same(client.reply(), TIMEOUT, "timeout in a body")
-    client.finish()
+    client.send("\r\n".join((*ENVELOPE, "DATA", "text\r\n.\r")).encode())
+    client.reply()
+    is_same(b"".join(client.reply()[:3] for _ in range(3)),
+            b"250" b"250" b"354", "... a body is begun")
+    is_same(last_words(client), [TIMEOUT], "timeout in a body")
     nothing_left(trap)
     trap = Trap(timeout=1)
     client = trap.connect()
-    client.greet()
-    answer = b""
-    while not answer and select.select([], [client.socket], [], 0)[1]:
-        try:
-            client.socket.send(b"N")
-        except OSError:
-            break
+    client.send(b"EHLO client.example\r\n")
+    end = time.monotonic() + DEADLINE_S
+    heard = b""
+    while TIMEOUT not in heard and time.monotonic() < end:
+        with contextlib.suppress(OSError):
+            client.send(b"N")
         if select.select([client.socket], [], [], 0.1)[0]:
-            answer = client.reply()
-    is_same(answer, TIMEOUT, "timeout: for the command, not for its bytes")
+            heard += client.receive()
+    ok(heard.endswith(TIMEOUT), "timeout: for the command, not for its bytes",
+       heard)
     client.finish()
 
 
 def test_session_timeout():
     trap = Trap(sessiontimeout=1)
     client = trap.connect()
-    client.greet()
-    answer = b""
-    while answer is not None and not answer.startswith(b"421"):
-        answer = client.say("MAIL FROM:<>") or None
-        if answer and answer.startswith(b"250"):
-            answer = client.say("RSET") or None
+    answer = client.reply()
+    end = time.monotonic() + DEADLINE_S
+    commands = itertools.cycle((b"MAIL FROM:<>\r\n", b"RSET\r\n"))
+    while answer[:1] == b"2" and time.monotonic() < end:
+        with contextlib.suppress(OSError):  # what was said is there
+            client.send(next(commands))
+        answer = client.reply()
     is_same(answer, TIMEOUT, "sessiontimeout: a busy client")
     client.finish()
     logs(trap, "why=expired")
@@ -395,7 +433,9 @@ def test_never_reads():
 
 test_dead_stages()
 test_stubborn()
+test_babbling()
 test_recovery()
+test_children_ignored()
 test_dead_after_envelope()
 test_dead_in_body("DATA")
 test_dead_in_body("BDAT")

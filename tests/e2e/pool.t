@@ -2,6 +2,7 @@
 """Sessions that share the pipelines of a pool: none sees another, none can
 keep another waiting, and what dies is replaced."""
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -30,6 +31,15 @@ def stages(trap):
     with open(f"/proc/{trap.pool.pid}/task/{trap.pool.pid}/children",
               encoding="ascii") as f:
         return set(map(int, f.read().split()))
+
+
+def runs(pid):
+    """Whether it does, and is not just left to be reaped by whom it was."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="latin-1") as f:
+            return f.read().rpartition(")")[2].split()[0] not in "XZ"
+    except OSError:
+        return False
 
 
 def who(name):
@@ -90,30 +100,32 @@ def go_to(client, steps):
 def test_killed_borrower():
     """Whatever the one before was doing when it died."""
     trap = new_trap("-n1", "-m1")
+    taken = 0
     for phase, steps in PHASES.items():
-        taken = len(trap.jobs()) + (phase == "a message")
         client = trap.connect(client=who("first"), kind=socket.SOCK_STREAM)
         go_to(client, steps)
         if phase == "a message":
             client.reply()
         client.process.send_signal(signal.SIGKILL)
         client.close()
+        taken += phase == "a message"
+        known = {job.name for job in trap.jobs()}
         answer = deliver(trap, "second")
         ok(answer.startswith(ACCEPTED), f"killed after {phase}: the next "
            "client delivers", answer)
-        jobs = trap.jobs()
-        is_same(len(jobs), taken + 1, f"killed after {phase}: that is all")
-        facts = [jobs[-1].meta.get(key) for key in (
+        taken += 1
+        is_same(len(trap.jobs()), taken, f"killed after {phase}: that is all")
+        job, = [job for job in trap.jobs() if job.name not in known]
+        facts = [job.meta.get(key) for key in (
             "ip", "host", "ident", "helo", "mail_from", "rcpt_to", "note")]
-        is_same((facts, jobs[-1].sent()),
+        is_same((facts, job.sent()),
                 ([b"192.0.2.6", b"second.example", b"second", b"second",
                   b"second@a.example", b"u@trap.example", None],
                  b"Subject: second\n\nI am second.\n"),
                 f"killed after {phase}: nothing of it in the next message")
-        is_same(b"first" in jobs[-1].data(), False,
+        is_same(b"first" in job.data(), False,
                 f"killed after {phase}: nor in the Received line")
-        ok(wait_until(lambda: len(files_under(trap.queue)) == 2 * len(jobs)
-                      and not files_under(trap.dir + "/ham")),
+        ok(wait_until(lambda: len(files_under(trap.queue)) == 2 * taken and not files_under(trap.dir + "/ham")),
            f"killed after {phase}: no file is left", files_under(trap.dir))
 
 
@@ -125,8 +137,9 @@ def test_same_stages():
         deliver(trap, name)
         deliver(trap, name, "ham@trap.example")
     is_same(stages(trap), before, "six sessions: the same processes")
-    is_same([job.meta["ip"] for job in trap.jobs()],
-            [b"192.0.2.1", b"192.0.2.2", b"192.0.2.3"], "each its own client")
+    is_same(sorted((job.meta["ip"], job.meta["helo"]) for job in trap.jobs()),
+            [(b"192.0.2.1", b"a"), (b"192.0.2.2", b"bb"),
+             (b"192.0.2.3", b"ccc")], "each its own client")
     is_same([job.meta["note"] for job in trap.jobs("ham")], [b"ham"] * 3,
             "and its own notes")
 
@@ -159,10 +172,10 @@ def test_dead_stage():
     before = stages(trap)
     os.kill(min(before), signal.SIGKILL)
     # The pool has heard of it when the process is no zombie any more.
-    wait_until(lambda: not os.path.exists(f"/proc/{min(before)}"))
+    wait_until(lambda: min(before) not in stages(trap))
     ok(deliver(trap, "a").startswith(ACCEPTED),
        "a stage died while nobody had it: the next client delivers")
-    ok(not before & stages(trap), "by other stages")
+    ok(wait_until(lambda: not before & stages(trap)), "by other stages")
     client = trap.connect(kind=socket.SOCK_STREAM)
     client.greet()
     client.say("MAIL FROM:<a@b.example>", "RCPT TO:<u@trap.example>", "DATA")
@@ -174,8 +187,70 @@ def test_dead_stage():
     ok(client_body(client, "y").startswith(ACCEPTED),
        "the same session goes on with another pipeline")
     client.close()
-    ok(wait_until(lambda: "error: stage ended stage=" in trap.log()),
-       "the pool's log has it", trap.log())
+    ok(wait_until(lambda: re.findall("error: stage ended stage=.*signal=(.)",
+                                     trap.log()) == ["9", "9"]),
+       "the pool's log has both", trap.log())
+
+
+def test_crash_at_the_end():
+    """The pool gives a pipeline up before it hears of its stage's crash."""
+    trap = new_trap("-n1", "-m1", pipeline=("sh -c 'cat; kill -SEGV $$'",))
+    borrower = Borrower(trap)
+    for fd in socket.recv_fds(borrower.socket, 1, 2)[1]:
+        os.close(fd)
+    borrower.socket.close()
+    ok(wait_until(lambda: "error: stage ended stage=sh place=1 " in trap.log()),
+       "a stage that crashes when its pipeline is given up: logged", trap.log())
+
+
+def test_failing_start():
+    """The stage waits for the probe, so that all of a batch are started."""
+    trap = Trap(poolwait="3600", pipeline=(
+        "sh -c 'test -e good; bad=$?; echo >>tries; "
+        "[ $bad = 1 ] || exec cat; read probe'",))
+    began = time.monotonic()
+    trap.start_pool("-n8", "-m8", "-w3600")
+
+    def tries():
+        return os.path.exists(trap.dir + "/tries") and \
+            os.path.getsize(trap.dir + "/tries")
+
+    ok(wait_until(lambda: tries() >= 9), "pipelines that fail at their start "
+       "are tried again", tries())
+    client = trap.connect(kind=socket.SOCK_STREAM)
+    client.greet()
+    is_same(client.say("MAIL FROM:<a@b.example>"),
+            b"451 4.3.0 Temporary server error\r\n",
+            "nobody is served then, nor need wait")
+    client.close()
+    # None comes earlier than a second after the one before.
+    ok(tries() <= 9 + time.monotonic() - began,
+       "it is one at a time then", tries())
+    tried = tries()
+    with open(trap.dir + "/good", "wb"):
+        trap.pool.send_signal(signal.SIGHUP)
+    ok(wait_until(lambda: len(stages(trap)) == 8 and tries() >= tried + 8),
+       "once one starts, all do", trap.log())
+
+
+def test_renewed_in_vain():
+    """After a change that no stage starts with, the old ones serve on."""
+    trap = new_trap("-n1", "-m1", pipeline=(
+        "sh -c 'test ! -e bad && exec deliver-dirqueue queue'",))
+    deliver(trap, "first")
+    before = stages(trap)
+    with open(trap.dir + "/bad", "wb"):
+        trap.pool.send_signal(signal.SIGHUP)
+    ok(wait_until(lambda: trap.log().count("failed at its start") >= 2),
+       "SIGHUP after a bad change: tried, and again", trap.log())
+    ok("renewed" not in trap.log(), "... nothing is new", trap.log())
+    ok(deliver(trap, "a").startswith(ACCEPTED), "... mail is taken as before")
+    ok(before <= stages(trap), "... by the same stages")
+    os.unlink(trap.dir + "/bad")
+    trap.pool.send_signal(signal.SIGHUP)
+    ok(wait_until(lambda: len(stages(trap)) == 1 and
+                  not before & stages(trap)), "... mended: then all are new")
+    ok(deliver(trap, "b").startswith(ACCEPTED), "... and take mail")
 
 
 def test_worn():
@@ -199,6 +274,8 @@ def test_signals():
     client.greet()
     client.say("MAIL FROM:<a@b.example>", "RCPT TO:<u@trap.example>")
     before = stages(trap)
+    ok("trap-pool: started socket=pool warm=1 most=2\n" in trap.log(),
+       "the start is logged", trap.log())
     trap.pool.send_signal(signal.SIGHUP)
     client.say("DATA")
     ok(client_body(client, "x").startswith(ACCEPTED),
@@ -207,19 +284,21 @@ def test_signals():
     client.close()
     ok(wait_until(lambda: len(stages(trap)) == 4 and
                   not before & stages(trap)), "SIGHUP: then all are new")
+    is_same(trap.log().count("trap-pool: renewed\n"), 1, "... as the log says")
     client = trap.connect(kind=socket.SOCK_STREAM)
     client.greet()
     client.say("MAIL FROM:<a@b.example>", "RCPT TO:<u@trap.example>")
     left = stages(trap)
     trap.pool.terminate()
     is_same(trap.pool.wait(DEADLINE_S), 0, "SIGTERM: exit 0")
+    ok(trap.log().endswith("trap-pool: stopped lent=1 waiting=0\n"),
+       "SIGTERM: logged", trap.log())
     ok(not os.path.exists(trap.dir + "/pool"), "SIGTERM: no socket")
     client.say("DATA")
     ok(client_body(client, "x").startswith(ACCEPTED),
        "SIGTERM: the session in hand goes on")
     client.close()
-    ok(wait_until(lambda: not any(os.path.exists(f"/proc/{pid}")
-                                  for pid in left)),
+    ok(wait_until(lambda: not any(map(runs, left))),
        "SIGTERM: no stage is left", left)
 
 
@@ -283,17 +362,26 @@ def test_waiting():
     client.greet()
     is_same(client.say("MAIL FROM:<a@b.example>"),
             b"451 4.3.0 Temporary server error\r\n", "the fourth hears 451")
-    ok(wait_until(lambda: "refused=1" in trap.log()),
+    ok(wait_until(lambda: re.search("busy .* refused=[1-9]", trap.log())),
        "the log has the wait", trap.log())
-    late = [Borrower(trap) for _ in range(3)]
-    holders[0].give_back()
-    is_same(late[0].has(DEADLINE_S), b"B", "the first to wait is next")
-    for holder in holders[1:] + late:
+    for holder in holders:
         holder.socket.close()
     ok(wait_until(lambda: client.say("MAIL FROM:<a@b.example>")
                   .startswith(b"250")),
        "the session goes on when one is free")
     client.close()
+
+
+def test_turn():
+    trap = new_trap("-n3", "-m3", "-w3600")
+    holders = [hold(trap) for _ in range(3)]
+    late = [Borrower(trap) for _ in range(3)]
+    holders[0].give_back()
+    is_same(late[0].has(DEADLINE_S), b"B", "the first to wait is next")
+    is_same([other.has(0.05) for other in late[1:]], [None] * 2,
+            "... and no other")
+    for holder in holders[1:] + late:
+        holder.socket.close()
 
 
 def test_idle():
@@ -304,10 +392,8 @@ def test_idle():
         client.greet()
     idle[0].say("MAIL FROM:<a@b.example>", "RCPT TO:<u@trap.example>", "DATA")
     ok(client_body(idle[0], "x").startswith(ACCEPTED), "one of 50 delivers")
-    before = time.monotonic()
     ok(deliver(trap, "other").startswith(ACCEPTED),
        "and stays connected: the next has its pipeline")
-    ok(time.monotonic() - before < 10, "without being asked for it")
     server.stop()
 
 
@@ -326,7 +412,7 @@ DROPPED = {
 def test_dropped():
     """What is read only to be dropped needs no pipeline."""
     for name, (sent, replies) in DROPPED.items():
-        trap = new_trap("-n1", "-m1", databytes="1000", poolwait="5")
+        trap = new_trap("-n1", "-m1", databytes="1000")
         client = trap.connect(kind=socket.SOCK_STREAM)
         client.greet()
         client.send(sent)
@@ -371,7 +457,7 @@ def stall(server, how):
 
 
 def test_stalled(count, most):
-    trap = new_trap("-n4", f"-m{most}")
+    trap = new_trap("-n4", f"-m{most}", mindatarate="0")
     server = Server(trap, connections=count + 50)
     clients = [(how % 3, stall(server, how % 3)) for how in range(count)]
     took = []
@@ -388,8 +474,8 @@ def test_stalled(count, most):
         fast.close()
         ok(answer.startswith(ACCEPTED), "a normal client among the stalled",
            answer)
-    ok(SANITIZED or sorted(took)[2] < 1, f"{count} stalled, {most} pipelines: "
-       "a normal client has its answer within a second", took)
+    ok(sorted(took)[2] < 10, f"{count} stalled, {most} pipelines: "
+       "a normal client has its answer soon", took)
     answers = []
     for how, client in clients:
         if how == 0:
@@ -410,10 +496,14 @@ test_killed_borrower()
 test_same_stages()
 test_sender_judged()
 test_dead_stage()
+test_crash_at_the_end()
+test_failing_start()
+test_renewed_in_vain()
 test_worn()
 test_signals()
 test_sockets()
 test_waiting()
+test_turn()
 test_idle()
 test_dropped()
 test_dropped_alone()

@@ -16,7 +16,8 @@ sys.path.insert(0, "tests/e2e/lib")
 from smtptest import (ACCEPTED, SANITIZED, Trap, done, is_same,  # noqa: E402
                       ok, skip, wait_until)
 from tcptest import (USER, TcpServer, all_quiet, busy_lines,  # noqa: E402
-                     deliver, descriptors, memory, public_trap, shed, status)
+                     deliver, descriptors, may_trace, memory, public_trap,
+                     shed, status)
 
 GREETING = b"220 trap.example ESMTP\r\n"
 SHED = b"421 4.3.2 Too many connections, try later\r\n"
@@ -91,6 +92,48 @@ def test_full():
     is_same(os.getpriority(os.PRIO_PROCESS, server.pid), own, "no more hurry")
     for numbers, line in busy_lines(trap):
         ok(numbers["connections"] == 1 and numbers["waiting"] <= 20, line)
+
+
+def test_nice():
+    """A priority that is higher already is not taken away."""
+    if not IS_ROOT or subprocess.run(["nice", "-n-15", "true"], check=False,
+                                     capture_output=True).stderr:
+        skip("started with a high priority", "not permitted")
+        return
+    server = TcpServer(public_trap(), f"-u{USER + 1}", f"-g{USER + 1}", "-c",
+                       "1", "-b", "20", prefix=("nice", "-n-15"))
+    own = os.getpriority(os.PRIO_PROCESS, server.pid)
+    holder = server.connect()
+    is_same(holder.reply(), GREETING, "started with a high priority")
+    clients = [server.connect() for _ in range(20)]
+    is_same(clients[0].reply(), SHED, "... the queue is full")
+    is_same([os.getpriority(os.PRIO_PROCESS, pid) for pid in
+             (server.pid, *server.children())], [own] * 2, "... it is kept")
+    for client in [holder] + clients:
+        client.close()
+
+
+def test_no_means():
+    """Nobody can be accepted, and many wait: who ends is reaped all the same.
+    """
+    if not may_trace():
+        skip("out of descriptors", "not to be traced here")
+        return
+    trap = Trap()
+    server = TcpServer(trap, "-c", "1", "-b", "200", prefix=(
+        "strace", "-D", "-qq", "-o", "/dev/null", "-e", "trace=accept4", "-e",
+        "inject=accept4:error=ENFILE:when=3+"))
+    holder = server.connect()  # the second accept4(); the first found nobody
+    is_same(holder.reply(), GREETING, "one is served")
+    clients = [server.connect() for _ in range(180)]
+    ok(wait_until(lambda: "unable to accept" in trap.log()),
+       "out of descriptors, and a full queue")
+    holder.close()
+    ok(wait_until(lambda: not server.children()), "... who ends is reaped")
+    server.process.kill()
+    server.process.wait()
+    for client in clients:
+        client.close()
 
 
 def test_deaf():
@@ -191,6 +234,12 @@ def test_end_of_waiting():
     others = [server.connect() for _ in range(9)]
     others[0].send(b"EHLO early.example\r\n")
     is_same(server.stop(), 0, "SIGTERM while others wait")
+    lines = [line for line in server.trap.log().splitlines()
+             if line.startswith("trap-tcpserver: ")]
+    is_same((lines[0], lines[-1]),
+            ("trap-tcpserver: started ip=127.0.0.1 "
+             f"port={server.port} limit=1", "trap-tcpserver: stopped"),
+            "the log begins and ends with it")
     wanted = b"421 4.3.2 Service shutting down\r\n"
     is_same([c.reply() + c.receive() for c in others], [wanted] * 9,
             "they are told, and hung up on")
@@ -317,9 +366,9 @@ def test_leaks():
 if __name__ == "__main__":
     os.environ["PATH"] = (os.path.abspath(os.environ.get("BUILD", "build"))
                           + ":" + os.environ["PATH"])
-    for test in (test_limit, test_full, test_deaf, test_processes,
-                 test_descriptors, test_end, test_end_of_waiting,
-                 test_left_child, test_user, test_isolation, test_leaks,
-                 all_quiet):
+    for test in (test_limit, test_full, test_nice, test_no_means, test_deaf,
+                 test_processes, test_descriptors, test_end,
+                 test_end_of_waiting, test_left_child, test_user,
+                 test_isolation, test_leaks, all_quiet):
         test()
     done()

@@ -3,6 +3,7 @@
 in, and control files that change while it serves."""
 import os
 import re
+import signal
 import subprocess
 import sys
 
@@ -10,8 +11,8 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, "tests/e2e/lib")
 from smtptest import (ACCEPTED, SANITIZED, Trap, done, files_under,  # noqa: E402
                       is_same, ok, wait_until)
-from tcptest import (TcpServer, all_quiet, deliver, descriptors,  # noqa: E402
-                     status, wait_for_handler)
+from tcptest import (TcpServer, all_quiet, anonymous_kb, deliver,  # noqa: E402
+                     descriptors, status, wait_for_handler)
 
 GREETING = b"220 trap.example ESMTP\r\n"
 REFUSAL = b"421 4.3.0 Service not available\r\n"
@@ -43,7 +44,7 @@ def run(trap, *arguments, prefix=()):
 
 def test_usage():
     trap = Trap()
-    usage = ("trap-tcpserver: usage: trap-tcpserver [-1DHOPQRUX] [-b backlog] "
+    usage = ("trap-tcpserver: usage: trap-tcpserver [-1DHOPQRUXqsv] [-b backlog] "
              "[-c limit] [-g gid] [-l name] [-u uid] [-x rules.cdb] address "
              "port program [argument ...]\n")
     number = ("trap-tcpserver: fatal: {} wants a number from 1 to "
@@ -52,7 +53,7 @@ def test_usage():
              "trap-tcpserver(8)\n")
     for cases, wanted in (
             (WRONG, usage), (WRONG_NUMBERS, number),
-            ([[f"-{option}", *AT] for option in "46BIdhopqrtv"], alone),
+            ([[f"-{option}", *AT] for option in "46BIdhoprt"], alone),
             ([["-U", *AT]], "trap-tcpserver: fatal: {} wants $UID and $GID\n")):
         for arguments in cases:
             got = run(trap, *arguments)
@@ -66,7 +67,7 @@ def test_usage():
         is_same((got.returncode, got.stderr),
                 (100, "trap-tcpserver: fatal: want an address in numbers, and "
                  f"a port, not {address} {port}\n"), f"not {address} {port}")
-    server = TcpServer(trap)
+    server = TcpServer(trap, "-qQv")  # as old run scripts have it
     for address, port, why in (
             ("127.0.0.1", server.port, "Address (already )?in use"),
             ("192.0.2.1", 0, "Cannot assign .* address|Address not .*")):
@@ -110,6 +111,10 @@ def test_port():
         ok(descriptors(process.pid).keys() == {0, 1, 2, 3},
            "started without descriptors 0 and 2", descriptors(process.pid))
         process.terminate()
+    os.kill(server.pid, signal.SIGHUP)
+    is_same((server.greeting(), server.process.poll()), (GREETING, None),
+            "SIGHUP: it serves on")
+    ok(server.is_idle(), "it is done with him")
     parent = descriptors(server.pid)
     ok(parent.keys() == {0, 1, 2, 3} and parent[0] == parent[1] == "/dev/null"
        and parent[3].startswith("socket:"), "the server's descriptors", parent)
@@ -320,6 +325,7 @@ def test_changes():
         trap.log_file.truncate(0)
         trap.control(name, good)
         is_same(server.greeting(), GREETING, "mended: served")
+    ok(server.is_idle(), "all have ended")
     is_same(list(descriptors(server.pid)), [0, 1, 2, 3],
             "each file is closed again")
     trap.control("me", "a b\x01")
@@ -357,11 +363,11 @@ def test_features():
            "the evidence is kept", kept)
     trap.stop_pool()
     os.unlink(trap.dir + "/control/pool")
-    before = int(status(server.pid, "VmRSS").split()[0])
+    before = anonymous_kb(server.pid)
     for _ in range(20 if SANITIZED else 300):
         server.greeting()
     ok(server.is_idle(), "all have ended")
-    after = int(status(server.pid, "VmRSS").split()[0])
+    after = anonymous_kb(server.pid)
     ok(SANITIZED or after - before < 300, "what is read again and again takes "
        "no more memory", f"{before} kB, then {after} kB")
 

@@ -15,6 +15,7 @@
 #include "smtpd/transcript.h"
 
 #define UNLIMITED UINT64_MAX
+#define LATER_MS 100000000 /* of which a test takes no hundredth */
 
 static char directory[] = "/tmp/trapline-transcript.XXXXXX";
 static struct transcript transcript;
@@ -86,14 +87,14 @@ static void
 test_times(void)
 {
   start(UNLIMITED);
-  transcript.started_ms -= 100000;
+  transcript.started_ms -= LATER_MS;
   transcript_command(&transcript, "a", 1);
   transcript_packet(&transcript, 5);
-  transcript.started_ms -= 100000;
+  transcript.started_ms -= LATER_MS;
   transcript_body(&transcript, "b", 1);
   transcript_reply(&transcript, "250 ok", 6);
   transcript_command(&transcript, "c", 1);
-  transcript.started_ms -= 100000;
+  transcript.started_ms -= LATER_MS;
   transcript_tls(&transcript);
   transcript_keep(&transcript);
   transcript_end(&transcript, "quit");

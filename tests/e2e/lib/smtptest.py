@@ -2,6 +2,7 @@
 and clients that keep every packet. Nothing here sleeps: it waits for a state,
 with a deadline."""
 import atexit
+import contextlib
 import os
 import re
 import select
@@ -74,6 +75,19 @@ def wait_until(condition, seconds=DEADLINE_S):
         pause = min(pause * 2, 0.02)
 
 
+def is_listening(process):
+    """Whether it can be connected to: its socket has a name before that."""
+    with open("/proc/net/unix", encoding="latin-1") as f:
+        sockets = {words[6] for words in map(str.split, f)
+                   if words[3] == "00010000"}  # SO_ACCEPTCON
+    for fd in os.listdir(f"/proc/{process.pid}/fd"):
+        with contextlib.suppress(FileNotFoundError):  # it was just closed
+            link = os.readlink(f"/proc/{process.pid}/fd/{fd}")
+            if link[:8] == "socket:[" and link[8:-1] in sockets:
+                return True
+    return False
+
+
 # ---- The queue
 
 class Job:
@@ -141,7 +155,8 @@ class Trap:
             stderr=self.log_file, start_new_session=True)
         atexit.register(self.stop_pool)
         self.control("pool", "pool")
-        wait_until(lambda: os.path.exists(self.dir + "/pool"))
+        wait_until(lambda: self.pool.poll() is not None or
+                   is_listening(self.pool))
 
     def stop_pool(self):
         if self.pool:
@@ -201,7 +216,8 @@ class Trap:
     def clear(self):
         """Empty queue and log for the next case."""
         for path in files_under(self.queue):
-            os.unlink(path)
+            with contextlib.suppress(FileNotFoundError):  # a stage was faster
+                os.unlink(path)
         self.log_file.truncate(0)
 
     def processes(self):
@@ -231,11 +247,12 @@ class Client:
         self.socket.sendall(data)
 
     def receive(self):
-        """What comes next; empty at the end."""
-        try:
-            return self.socket.recv(1 << 20)
-        except ConnectionResetError:
-            return b""
+        """What comes next; empty at the end. A socket of packets tells of a
+        reset before it gives what was sent before that."""
+        for _ in range(2):
+            with contextlib.suppress(ConnectionResetError):
+                return self.socket.recv(1 << 20)
+        return b""
 
     def reply(self):
         """The next whole reply, b"" if the connection ended before it."""

@@ -9,9 +9,16 @@ import subprocess
 
 from smtptest import DEADLINE_S, SANITIZED, Client, Trap, ok, wait_until
 
-# Nobody's number, nor that of a test that has just ended.
-USER = 20000 + os.getpid() % 40000
+# Nobody's number, nor that of a test that has just ended; nor is the next one.
+USER = 20000 + os.getpid() * 2 % 40000
 SERVERS = []
+
+
+def may_trace():
+    """Whether strace can run a server, and change what it is told."""
+    return not SANITIZED and subprocess.run(
+        ["strace", "-o", "/dev/null", "true"], check=False,
+        capture_output=True).returncode == 0
 
 
 class TcpServer:
@@ -31,7 +38,7 @@ class TcpServer:
         atexit.register(self.stop)
         self.pid = self.process.pid
         self.port = int(self.process.stdout.readline() or 0)
-        if not server:
+        if self.port and not server:
             wait_for_handler(self.pid)
 
     def socket(self, source="127.0.0.1", to=None):
@@ -87,7 +94,14 @@ def wait_for_handler(pid):
     wait_until(lambda: int(status(pid, "SigCgt"), 16) & 1 << 14)
 
 
+def anonymous_kb(pid):
+    """Its own memory. Counted: what status says may be a guess."""
+    with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as f:
+        return int(re.search(r"^Anonymous: +(\d+)", f.read(), re.M)[1])
+
+
 def descriptors(pid):
+    """Of a process at rest."""
     return {fd: os.readlink(f"/proc/{pid}/fd/{fd}")
             for fd in sorted(map(int, os.listdir(f"/proc/{pid}/fd")))}
 
