@@ -20,6 +20,7 @@
 #include "lib/log.h"
 #include "lib/process.h"
 #include "lib/stage.h"
+#include "lib/stream.h"
 
 #define USAGE                                                                  \
   "deliver-dirqueue [-c | -a answer] [-n name] [-p priority] [-j maxjobs] "    \
@@ -44,6 +45,7 @@ struct sink {
 static struct sink sink;
 static volatile sig_atomic_t committing;
 static volatile sig_atomic_t answer_due;
+static volatile sig_atomic_t ending; /* a signal came in a commit */
 
 /* Log why the writer failed; returns the answer for it. */
 static char const *
@@ -244,14 +246,22 @@ on_reset(struct stage *stage)
   self->wanted = false;
   self->seen_queue = false;
   self->refusal = NULL;
+  if (!ending)
+    return;
+  stream_flush();
+  _exit(EXIT_TEMPORARY);
 }
 
-/* A job in hand is removed; but a commit, once begun, is finished, and its
- * answer gets a second to leave the loop. */
+/* A job in hand is removed; but a commit, once begun, is finished and answered.
+ * An answer that is given gets a second to leave the loop. */
 static void
 on_signal(int number)
 {
-  if (committing || (answer_due && number != SIGALRM)) {
+  if (committing) {
+    ending = 1;
+    return;
+  }
+  if (answer_due && number != SIGALRM) {
     alarm(1);
     return;
   }

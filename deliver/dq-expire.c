@@ -18,8 +18,10 @@
 #include "deliver/field.h"
 #include "deliver/progress.h"
 #include "deliver/stop.h"
+#include "deliver/storage.h"
 #include "deliver/submitted.h"
 #include "lib/exitcode.h"
+#include "lib/jobqueue.h"
 #include "lib/jobtaker.h"
 #include "lib/log.h"
 #include "lib/process.h"
@@ -312,6 +314,7 @@ run_round(struct expire *self)
     log_string(&log, "action", queue->failure.action);
     log_string(&log, "path", queue->failure.path);
     log_string(&log, "error", strerror(queue->failure.error));
+    log_string(&log, "advice", storage_advice(queue->failure.error));
     log_write(&log);
   }
   if (ready == 0)
@@ -361,6 +364,7 @@ main(int argc, char **argv)
     strerr_diefusys(EXIT_TEMPORARY, "get random bytes");
   if (jobtaker_start(&self.taker, directory, NULL) == -1)
     strerr_diefusys(EXIT_PERMANENT, "use directory ", directory);
+  jobqueue_doubt(directory);
   jobtaker_init(&self.taker, &self.job);
   stop_begin();
   do

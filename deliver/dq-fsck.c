@@ -13,6 +13,7 @@
 #include "deliver/fsck.h"
 #include "deliver/stop.h"
 #include "lib/exitcode.h"
+#include "lib/jobqueue.h"
 #include "lib/process.h"
 
 #define USAGE "dq-fsck [-y] directory"
@@ -37,6 +38,7 @@ static void
 set_up(struct fsck *fsck, char const *directory)
 {
   struct jobqueue *queue = &fsck->taker.queue;
+  jobqueue_doubt(directory);
   if (jobtaker_start(&fsck->taker, directory, NULL) == -1)
     strerr_diefusys(EXIT_PERMANENT, "use directory ", directory);
   if ((fsck->repair ? jobtaker_ready(&fsck->taker) : jobqueue_look(queue)) ==

@@ -19,10 +19,11 @@
 #include "deliver/listing.h"
 #include "lib/exitcode.h"
 #include "lib/joblist.h"
+#include "lib/jobqueue.h"
 #include "lib/process.h"
 
 #define USAGE                                                                  \
-  "dq-list --dir directory [--count] [--json | --null] [--state state] "       \
+  "dq-list [--dir] directory [--count] [--json | --null] [--state state] "     \
   "[--meta key=value] [--older seconds]"
 
 enum form { FORM_TEXT, FORM_JSON, FORM_NULL };
@@ -239,6 +240,8 @@ read_options(int argc, char **argv, struct query *query)
              query->older_s > INT64_MAX / 2)
       strerr_dieusage(EXIT_PERMANENT, USAGE);
   }
+  if (!query->directory && optind < argc)
+    query->directory = argv[optind++];
   if (!query->directory || optind < argc)
     strerr_dieusage(EXIT_PERMANENT, USAGE);
 }
@@ -251,6 +254,7 @@ main(int argc, char **argv)
   process_begin("dq-list");
   signal(SIGPIPE, SIG_DFL); /* whoever reads may have seen enough */
   read_options(argc, argv, &query);
+  jobqueue_doubt(query.directory);
   if (listing_open(&queue, query.directory) == -1)
     strerr_diefusys(EXIT_TEMPORARY, "open ", query.directory);
   show_all(&query, &queue);

@@ -15,6 +15,7 @@
 #include "deliver/stop.h"
 #include "lib/exitcode.h"
 #include "lib/joblist.h"
+#include "lib/jobqueue.h"
 #include "lib/process.h"
 
 #define USAGE "dq-requeue [-n] [-f name] [-t other] directory [job ...]"
@@ -172,6 +173,9 @@ main(int argc, char **argv)
   struct aside *aside = &self.aside;
   process_begin("dq-requeue");
   int first = read_options(&self, argc, argv);
+  jobqueue_doubt(self.directory);
+  if (self.target)
+    jobqueue_doubt(self.target);
   if (aside_start(aside, self.directory, self.target) == -1)
     strerr_diefusys(EXIT_PERMANENT, "use directory ",
                     self.target ? self.target : self.directory);

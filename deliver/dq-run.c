@@ -15,6 +15,7 @@
 #include "lib/address.h"
 #include "lib/control.h"
 #include "lib/exitcode.h"
+#include "lib/log.h"
 #include "lib/process.h"
 #include "lib/stagelist.h"
 
@@ -65,8 +66,8 @@ recipient(char const *text)
 {
   struct address address;
   size_t n = strlen(text);
-  if (address_parse(text, n, ADDRESS_LAX, &address) != n || !address.length ||
-      strcmp(address.text, text))
+  if (!n || address_parse(text, n, ADDRESS_LAX, &address) != n ||
+      !address.length || strcmp(address.text, text))
     strerr_dieusage(EXIT_PERMANENT, USAGE);
   return text;
 }
@@ -237,6 +238,7 @@ serve(struct worker *worker, int64_t grace_ms)
 int
 main(int argc, char **argv)
 {
+  struct log log;
   static struct worker worker;
   struct options options = {.slots = 1,
                             .lifetime_s = 600,
@@ -256,7 +258,13 @@ main(int argc, char **argv)
     strerr_diefusys(EXIT_TEMPORARY, worker.taker.queue.failure.action, " ",
                     worker.taker.queue.failure.path);
   trap_signals(&worker);
+  log_start(&log, "started");
+  log_string(&log, "queue", argv[first]);
+  log_number(&log, "jobs", worker.slots);
+  log_write(&log);
   serve(&worker, (int64_t)options.grace_s * 1000);
   worker_end(&worker);
+  log_start(&log, "stopped");
+  log_write(&log);
   return EXIT_DONE;
 }

@@ -23,6 +23,7 @@
 #include "lib/clock.h"
 #include "lib/exitcode.h"
 #include "lib/joblist.h"
+#include "lib/jobqueue.h"
 #include "lib/process.h"
 
 #define USAGE "dq-stat [-t | -p] [-w seconds] directory ..."
@@ -112,6 +113,7 @@ count(struct queuestat *stat)
 {
   int64_t now_s = (int64_t)time(NULL), oldest = now_s;
   uint64_t queued = 0;
+  jobqueue_doubt(stat->directory);
   int root = open(stat->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   bool counted = root >= 0 && count_active(root, &stat->active) == 0 &&
                  count_jobs(root, "queue", &queued, &oldest) == 0 &&

@@ -26,6 +26,7 @@
 #define LIMIT_MAX_S 86400
 #define FAILURES_MAX 10
 #define REAP_STEP_NS 2000000
+#define POLL_MOST_MS 1000 /* a signal right before the poll does not end it */
 
 static volatile sig_atomic_t is_signalled;
 
@@ -195,7 +196,8 @@ watch(struct feed *feed)
       return "a signal came";
     if (left_ms <= 0)
       return "it takes too long";
-    if (poll(ends, 2, left_ms > 60000 ? 60000 : (int)left_ms) <= 0)
+    if (poll(ends, 2, left_ms > POLL_MOST_MS ? POLL_MOST_MS : (int)left_ms) <=
+        0)
       continue;
     if (ends[1].revents)
       result = slot_write(slot);

@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "deliver/storage.h"
 #include "lib/log.h"
 
 /* Reading a directory takes at most so small a part of the time. */
@@ -29,6 +30,7 @@ worker_pause(struct worker *worker)
   log_string(&log, "action", failure->action);
   log_string(&log, "path", failure->path);
   log_string(&log, "error", strerror(failure->error));
+  log_string(&log, "advice", storage_advice(failure->error));
   log_write(&log);
   worker->pause_ms = worker->pause_ms ? worker->pause_ms * 2 : PAUSE_LEAST_MS;
   if (worker->pause_ms > PAUSE_MOST_MS)

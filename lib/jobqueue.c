@@ -1,8 +1,10 @@
 #include "lib/jobqueue.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +12,7 @@
 #include <unistd.h>
 
 #include <skalibs/djbunix.h>
+#include <skalibs/strerr.h>
 
 #define DIRECTORY (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
 
@@ -202,6 +205,25 @@ jobqueue_look(struct jobqueue *queue)
   jobqueue_close(queue);
   errno = error;
   return -1;
+}
+
+void
+jobqueue_doubt(char const *directory)
+{
+  bool has_queue = false, has_others = false;
+  struct dirent *entry;
+  DIR *stream = opendir(directory);
+  if (!stream)
+    return; /* who uses it will say why */
+  while (!has_queue && (entry = readdir(stream))) {
+    has_queue = !strcmp(entry->d_name, "queue");
+    has_others = has_others || (entry->d_name[0] != '.' &&
+                                strcmp(entry->d_name, "lost+found") != 0);
+  }
+  closedir(stream);
+  if (!has_queue && has_others)
+    strerr_warnw(directory, " is no queue: it has other things in it, and no "
+                            "directory queue");
 }
 
 static int

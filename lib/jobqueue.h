@@ -56,6 +56,10 @@ int jobqueue_ready(struct jobqueue *queue);
  * those that are missing stay -1. 0 or -1. */
 int jobqueue_look(struct jobqueue *queue);
 
+/* Warn on standard error if directory cannot be one in which jobs were put: it
+ * has no queue/, but other things. */
+void jobqueue_doubt(char const *directory);
+
 void jobqueue_close(struct jobqueue *queue);
 
 /* The directory for a data path ("data/H1/H2/NAME"), made where it is missing,

@@ -244,7 +244,7 @@ def test_signals():
         wait_for(lambda: len(files("q")) == 1 and os.path.getsize("q/" + files("q")[0]),
                  "a file in tmp")
         sink.process.send_signal(number)
-        code, log = sink.end() if sink.process.wait(10) else (0, "")
+        code, log = sink.end() if sink.process.wait(dirqueue.DEADLINE_S) else (0, "")
         equal((code, files("q"), log), (111, [], ""), "signal %d in a body: nothing left" % number)
     fresh()
     sink = Sink("q")
@@ -257,7 +257,8 @@ def test_signals():
 
 
 def test_signal_in_commit():
-    """Each sync takes half a second; the signal comes in the first."""
+    """Each sync takes a while; the signal comes in the first. The log line takes
+    so long that no clock of a second outlasts it: the answer waits for none."""
     fresh()
     probe = subprocess.run(["strace", "-qq", "-o", "trace", "true"], check=False,
                            stderr=subprocess.DEVNULL)
@@ -266,14 +267,15 @@ def test_signal_in_commit():
         return
     for directory in ("tmp", "data", "active", "queue"):
         os.mkdir("q/" + directory)
-    sink = Sink("-D", "-qq", "-e", "trace=fsync", "-e", "inject=fsync:delay_enter=500000",
+    sink = Sink("-D", "-qq", "-e", "trace=fsync,write", "-e", "inject=fsync:delay_enter=250000",
+                "-e", "inject=write:delay_enter=1000000:when=3",
                 "-o", "trace", SINK, "q", program="strace", env=NO_LEAKS)
     sink.send(message(b"x"))
     wait_for(lambda: os.path.exists("trace") and "fsync(" in open("trace", encoding="latin-1").read()
              and files("q"), "the first sync")
     sink.process.send_signal(signal.SIGTERM)
     ok(sink.answer(b"250 2.1.5") and sink.answer(b"250 2.6.0"), "the commit is finished and answered")
-    equal(sink.process.wait(10), 111, "then it ends")
+    equal(sink.process.wait(dirqueue.DEADLINE_S), 111, "then it ends")
     equal([data for _, data in jobs("q").values()], [b"x"], "one whole job")
     equal(len(files("q")), 2, "and no other file")
     sink.end()

@@ -13,6 +13,7 @@ import threading
 sys.path.insert(0, "tests/e2e/lib")
 from dirqueue import (BUILD, DEADLINE_S, Sink, Top, answers, done,  # noqa: E402
                       enqueue, equal, message, ok, skip, wait_for)
+from filtertest import free_port  # noqa: E402
 
 PROGRAM = BUILD + "/deliver-smtp"
 POSTFIX = os.path.realpath(os.path.join(BUILD, "postfix"))
@@ -28,9 +29,8 @@ class Server:
         self.says = [(r"GREETING", "220 me"), (r"EHLO|LHLO", EHLO),
                      (r"QUIT", "221 bye"), (r"DATA", "354 go"),
                      (r"END", "250 2.0.0 Ok: queued as 7F"), (r"", "250 2.0.0 ok")]
-        self.seen = []
+        self.sessions = []  # what was said in each, QUIT at leisure
         self.bodies = []
-        self.connections = 0
         self.socket = socket.socket(
             socket.AF_UNIX if path else socket.AF_INET)
         self.socket.bind(path or ("127.0.0.1", 0))
@@ -44,8 +44,16 @@ class Server:
         """Several texts: one after the other, then the last again."""
         self.says.insert(0, (pattern, list(texts)))
 
-    def reply(self, line, stream):
-        self.seen.append(line)
+    @property
+    def seen(self):
+        return sum(self.sessions, [])
+
+    @property
+    def connections(self):
+        return len(self.sessions)
+
+    def reply(self, line, stream, session):
+        session.append(line)
         for pattern, text in self.says:
             if re.match(pattern, line, re.I):
                 break
@@ -64,20 +72,20 @@ class Server:
                 peer = self.socket.accept()[0]
             except OSError:
                 return
-            self.connections += 1
-            threading.Thread(target=self.serve, args=(peer,),
-                             daemon=True).start()
+            self.sessions.append([])
+            threading.Thread(target=self.serve, daemon=True,
+                             args=(peer, self.sessions[-1])).start()
 
-    def serve(self, peer):
+    def serve(self, peer, session):
         try:
             with peer, peer.makefile("rwb") as stream:
-                self.reply("GREETING", stream)
+                self.reply("GREETING", stream, session)
                 for line in stream:
                     text = self.reply(line.decode("utf-8").rstrip("\r\n"),
-                                      stream)
+                                      stream, session)
                     if line[:4] == b"DATA" and text.startswith("354"):
                         self.bodies.append(self.body(stream))
-                        self.reply("END", stream)
+                        self.reply("END", stream, session)
         except OSError:  # somebody hung up
             pass
 
@@ -223,9 +231,7 @@ def test_refusals():
 
 
 def test_trouble():
-    free = socket.socket()
-    free.bind(("127.0.0.1", 0))
-    port = "127.0.0.1:%d" % free.getsockname()[1]
+    port = "127.0.0.1:%d" % free_port()
     _, out, log = run(message(b"x"), port)
     ok(answers(out)[0][0].startswith(b"451 4.4.1") and
        "Connection refused" in log, "no server: 451")
@@ -252,6 +258,12 @@ def test_trouble():
         ok(last[0].startswith("451 4.4.1") and "server's reply" in log, name)
 
 
+def read_to_reset(sink):
+    """The answers before a RSET are not those of the next message."""
+    while sink.line() not in (b"RSET", None):
+        pass
+
+
 def test_idle():
     server = Server()
     one = Sink("-h", "t", server.target, program=PROGRAM)
@@ -263,11 +275,13 @@ def test_idle():
     equal(server.connections, 3, "three connections")
     one.send(b"MAIL FROM:<>\nRCPT TO:<a@b>\nBDAT 9\nunfinishe")
     one.send(b"RSET\n")
+    read_to_reset(one)
     equal(one.deliver(b"4"), "250", "RSET in a message, then another one")
     equal((server.bodies, server.connections),
           ([b"1\r\n", b"2\r\n", b"3\r\n", b"4\r\n"], 4),
           "what is unfinished is not delivered")
     one.send(b"MAIL FROM:<>\nRCPT TO:<a@b>\nRSET\n")
+    read_to_reset(one)
     equal(one.deliver(b"5"), "250", "RSET before a message")
     ok("RSET" in server.seen and server.connections == 4, "... on the same one")
     equal(one.end()[0], 0, "the end")
@@ -312,7 +326,8 @@ def test_lmtp_worker():
     equal([line[9:12] for line in server.seen if line.startswith("RCPT")],
           ["a@x", "b@x", "c@x", "d@x", "b@x"],
           "LMTP from a queue: only who was put off is tried again")
-    ok(b"recipient refused job=" in slurp("dq-run.log"), "who was refused")
+    ok(wait_for(lambda: b"recipient refused job=" in slurp("dq-run.log"),
+                "the refusal"), "who was refused")
     worker.terminate()
     equal(worker.wait(DEADLINE_S), 0, "the worker's end")
     server.close()
@@ -321,12 +336,6 @@ def test_lmtp_worker():
 def slurp(path):
     with open(path, "rb") as file:
         return file.read()
-
-
-def free_port():
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return one.getsockname()[1]
 
 
 def listens(port):
@@ -379,10 +388,11 @@ def test_postfix():
     def dumps():
         return [slurp("dump/" + name) for name in os.listdir("dump")]
 
-    wait_for(lambda: len(dumps()) == 20, "twenty files")
-    ok(all(one.rstrip(b"\n").endswith(b"Subject: x\n\n" + b".\n" * 9999 +
-                                      b".") for one in dumps()),
-       "... as they are")
+    def are_whole():
+        return len(dumps()) == 20 and all(one.rstrip(b"\n").endswith(
+            b"Subject: x\n\n" + b".\n" * 9999 + b".") for one in dumps())
+
+    ok(wait_for(are_whole, "twenty files"), "... as they are")
     server.terminate()
     server.wait()
 

@@ -40,11 +40,6 @@ def put(path, text=b"", age_s=0):
     age(path, age_s)
 
 
-def dead_pid():
-    with subprocess.Popen(["true"]) as process:
-        return process.pid
-
-
 def name_hash(host, pid):
     digits = str(sum((host + str(pid)).encode()) % 65536).encode()
     bits = digits + b"\0" * (-len(digits) % 3)
@@ -87,7 +82,7 @@ def test_clean():
 
 
 def test_tmp():
-    dead, alive = dead_pid(), os.getpid()
+    dead, alive = d.DEAD_PID, os.getpid()
     long_name = "50.20261120234555612345.%s.%d.00123.data"
     gone = long_name % (name_hash(HOST, dead), dead)
     go, stay = {}, {}
@@ -123,7 +118,7 @@ def test_tmp():
 
 def test_locks():
     mine, gone = (("%s\n%d\n" % (HOST, pid)).encode()
-                  for pid in (os.getpid(), dead_pid()))
+                  for pid in (os.getpid(), d.DEAD_PID))
     jobs = [d.enqueue("q", b"x") for _ in range(7)]
     for job, text, age_s in zip(jobs, (gone, gone, mine, b"", b"", b"vm\n",
                                        b"elsewhere\n1\n"),

@@ -13,7 +13,7 @@ from dirqueue import BUILD, Top, done, equal, files, ok  # noqa: E402
 
 JOBS = int(os.environ.get("JOBS", "10000"))
 KILLS = 60
-END_S = 100
+END_S = 600
 
 
 def fill():
@@ -53,10 +53,11 @@ def age_locks():
             pass
 
 
-def kill(worker):
-    """The worker, or one of its stages. Whether it was the worker."""
+def kill(worker, is_stage):
+    """The worker, or one of its stages, if it has any. Whether it was the
+    worker."""
     of_worker = stages(worker)
-    if of_worker and random.random() < 0.5:
+    if of_worker and is_stage:
         try:
             os.kill(random.choice(of_worker), signal.SIGKILL)
         except ProcessLookupError:
@@ -84,14 +85,14 @@ def work():
         if kills < KILLS:
             i = random.randrange(2)
             kills += 1
-            if kill(workers[i]):
+            if kill(workers[i], killed > 2 and random.random() < 0.5):
                 killed += 1
                 workers[i] = start()
         age_locks()
     for worker in workers:
         worker.terminate()
     # one that has just been started may not yet expect it
-    ok(all(worker.wait(20) in (0, -signal.SIGTERM) for worker in workers),
+    ok(all(worker.wait(60) in (0, -signal.SIGTERM) for worker in workers),
        "SIGTERM: all end")
     return killed
 

@@ -8,8 +8,8 @@ import sys
 import time
 
 sys.path.insert(0, "tests/e2e/lib")
-from dirqueue import (BUILD, DEADLINE_S, Top, done, equal, files,  # noqa: E402
-                      ok)
+from dirqueue import (BUILD, DEAD_PID, DEADLINE_S, Top, done,  # noqa: E402
+                      equal, files, ok)
 
 PROGRAM = BUILD + "/dq-list"
 HOST = socket.gethostname()
@@ -38,11 +38,6 @@ def lock(name, text):
     put(name, text.encode(), "active")
 
 
-def dead_pid():
-    with subprocess.Popen(["true"]) as process:
-        return process.pid
-
-
 def test_text():
     for name in ("50.3", "07.1", "50.2", "99.4"):
         put(name)
@@ -50,7 +45,7 @@ def test_text():
     os.mkdir("q/queue/9dir")
     os.symlink("50.3", "q/queue/10.x")
     lock("50.2", f"{HOST}\n{os.getpid()}\n")
-    lock("50.3", f"{HOST}\n{dead_pid()}\n")
+    lock("50.3", f"{HOST}\n{DEAD_PID}\n")
     before = files("q")
     code, out, err = run()
     equal((code, err), (0, b""), "a list")
@@ -176,10 +171,28 @@ def test_usage():
     os.mkdir("q")
     equal(run()[:2], (0, b"Jobs: active: 0  queued: 0\n\n"), "an empty one")
     equal(os.listdir("q"), [], "it stays empty")
+    bare = subprocess.run([PROGRAM, "q"], check=False, capture_output=True,
+                          timeout=DEADLINE_S)
+    equal(bare.stdout, run()[1], "without the word --dir")
+
+
+def test_doubt():
+    """A directory above queues looks as empty as a queue without jobs."""
+    os.makedirs("above/q")
+    os.makedirs("fresh/lost+found")
+    for program in ("dq-list", "dq-stat", "dq-fsck", "dq-requeue -n",
+                    "dq-expire -na9"):
+        command = [BUILD + "/" + program.split()[0], *program.split()[1:]]
+        said = [subprocess.run([*command, name], check=False, text=True,
+                               capture_output=True, timeout=DEADLINE_S).stderr
+                for name in ("above", "fresh", "above/q")]
+        equal([" is no queue: " in text for text in said],
+              [True, False, False], program + ": what can be no queue")
+    equal(os.listdir("above"), ["q"], "nothing is made")
 
 
 for test in (test_text, test_damaged, test_damaged_data, test_tries, test_json,
-             test_filters, test_many, test_usage):
+             test_filters, test_many, test_usage, test_doubt):
     with Top():
         test()
 done()

@@ -39,7 +39,7 @@ def test_all():
             (0, "".join("would requeue job=%s\n" % n for n in names), ""),
             "-n: says what it would do")
     d.equal(d.files("q"), plan, "-n: nothing is done")
-    stat = os.stat("q/queue").st_mtime_ns
+    os.utime("q/queue", (1, 1))  # clocks of file systems go in steps
     code, out, err = run("q")
     d.equal((code, out, err),
             (0, "".join("requeued job=%s\n" % n for n in names), ""),
@@ -50,7 +50,7 @@ def test_all():
              if key.startswith(b"dq.")], [], "with no state of tries")
     d.ok(all(metadata[b"ip"] == b"192.0.2.1"
              for metadata, _ in d.jobs("q").values()), "and their metadata")
-    d.ok(os.stat("q/queue").st_mtime_ns > stat, "waiting workers are woken")
+    d.ok(os.stat("q/queue").st_mtime > 1, "waiting workers are woken")
     d.equal(os.listdir("q/tmp"), [], "nothing stays in tmp")
     d.equal(run("q"), (0, "", ""), "none is left")
 

@@ -74,12 +74,6 @@ def output(program, *arguments):
                           timeout=d.DEADLINE_S).stdout.decode()
 
 
-def dead_pid():
-    process = subprocess.Popen(["true"])
-    process.wait()
-    return process.pid
-
-
 def test_order():
     bodies = []
     for i, priority in enumerate((50, 10, 90, 30, 70, 5)):
@@ -91,17 +85,19 @@ def test_order():
             "-o: by priority")
     d.wait_for(lambda: is_empty("q"), "empty")
     d.equal(worker.end(), 0, "SIGTERM when idle: exit 0")
+    lines = worker.log().splitlines()
+    d.equal((lines[0], lines[-1]), ("dq-run: started queue=q jobs=1",
+                                    "dq-run: stopped"), "both are logged")
     d.equal(d.files("q"), [], "no file is left")
     for i in range(20):
         d.enqueue("q", b"any %d\n" % i)
-    worker = Worker("q", "-j", "3")
+    worker = Worker("q", "-j", "3", "-i", "600")
     d.wait_for(lambda: is_empty("q"), "empty")
     d.equal(sorted(recorded()[6:]), sorted("any %d" % i for i in range(20)),
             "any order: each once")
-    begin = time.monotonic()
     d.enqueue("q", b"while idle\n")
-    d.wait_for(lambda: "while idle" in recorded(), "wakes up")
-    d.ok(time.monotonic() - begin < 5, "by inotify, not by the rescan")
+    d.ok(d.wait_for(lambda: "while idle" in recorded(), "wakes up"),
+         "by inotify, not by the rescan")
     worker.end()
 
 
@@ -152,14 +148,14 @@ def test_answers():
     d.enqueue("q", b"two\n", {"rcpt_to": "x@y\t450@y\t550@y"})
     stay = d.enqueue("q", b"answer 451 c\n", {"ip": "192.0.2.1", "Key": "v"})
     die = d.enqueue("q", b"die\n")
-    hang = d.enqueue("q", b"hang\n")
     d.enqueue("q", b"good\n")
-    worker = Worker("q", "-j", "2", "-b", "1", "-B", "1", "-n", "3", "-t", "1",
+    worker = Worker("q", "-j", "2", "-b", "1", "-B", "1", "-n", "3",
                     "-r", "refused")
     d.wait_for(lambda: recorded().count("late 3 b") == 1, "the third try")
     d.ok("late 3 b" in recorded() and os.path.getsize("record.b") == 3,
          "4xx: tried until it was 2xx")
-    d.wait_for(lambda: len(names("q", "failed")) == 4, "four have failed")
+    d.wait_for(lambda: len(names("q", "failed")) == 3 and "good" in recorded()
+               and names("q", "refused"), "three have failed")
     d.equal(worker.end(), 0, "exit 0")
     d.equal(names("q"), [], "nothing in the queue")
     d.equal(names("q", "deferred"), [], "nor in deferred")
@@ -174,15 +170,24 @@ def test_answers():
              "v"], "4xx after the last try: failed, with the reason")
     d.equal(open(failed["QDFN"], "rb").read(), b"answer 451 c\n",
             "and its data stays")
-    for name, reason in ((die, "a stage ended"), (hang, "no answer in time")):
-        d.ok(reason in d.control_of("q/failed/" + name)["dq.last"],
-             "a pipeline that failed: " + reason)
+    d.ok("a stage ended" in d.control_of("q/failed/" + die)["dq.last"],
+         "a pipeline that failed")
     partly = [d.control_of("q/failed/" + name)
               for name in names("q", "failed")]
     d.ok("550@y\t450@y" in [job.get("rcpt_to") for job in partly],
          "failed for those that are not done, with -r the refused ones too")
     d.equal(recorded().count("two"), 1, "nor do they get it again")
     d.ok("good" in recorded(), "and other jobs go on")
+
+
+def test_hang():
+    """Alone: -t is a second, in which others may not get their answer."""
+    name = d.enqueue("q", b"hang\n")
+    worker = Worker("q", "-t", "1", "-n", "1")
+    d.wait_for(lambda: names("q", "failed"), "it has failed")
+    d.equal(worker.end(), 0, "exit 0")
+    d.ok("no answer in time" in d.control_of("q/failed/" + name)["dq.last"],
+         "a pipeline that hangs")
 
 
 def test_recipients():
@@ -206,19 +211,38 @@ def test_recipients():
             "-r: moved for the refused one alone")
 
 
-def test_moved():
-    """A job that another worker put aside just before it was locked here."""
+def move_while_locked(delay_s):
+    """Move a job between its worker's look and lock, which strace holds up for
+    so long; the job, the worker, and whether that was long enough."""
     name = d.enqueue("q", b"moved\n")
     worker = Worker("q", "-i", "600", wrap=[
         "strace", "-D", "-qq", "-o", "calls", "-e", "trace=openat,linkat,unlinkat",
-        "-e", "inject=linkat:delay_enter=1000000"], env=TRACED)
+        "-e", "inject=linkat:delay_enter=%d" % (delay_s * 1000000)], env=TRACED)
     opened = '"%s", O_RDONLY' % name
     d.wait_for(lambda: os.path.exists("calls") and any(
         f.startswith("lock") for f in names("q", "tmp")), "opened")
     with open("calls", encoding="utf-8") as calls:
         d.ok(opened in calls.read(), "the control file is open")
     os.makedirs("q/deferred", exist_ok=True)
-    os.rename("q/queue/" + name, "q/deferred/999999999999." + name)
+    try:
+        os.rename("q/queue/" + name, "q/deferred/999999999999." + name)
+    except FileNotFoundError:  # it is done
+        return name, worker, False
+    return name, worker, not names("q", "active")
+
+
+def test_moved():
+    """A job that another worker put aside just before it was locked here."""
+    for delay_s in (1, 5, 25):
+        name, worker, in_time = move_while_locked(delay_s)
+        if in_time:
+            break
+        worker.end()
+        shutil.rmtree("q")
+        os.mkdir("q")
+        for path in ("calls", "record"):
+            if os.path.exists(path):
+                os.unlink(path)
     d.wait_for(lambda: open("calls", encoding="utf-8").read().count(
         'unlinkat(') and not names("q", "active"), "locked and let go")
     d.equal(worker.end(), 0, "ends")
@@ -252,6 +276,7 @@ def test_fan_barred():
     d.wait_for(lambda: len(recorded()) == 2, "the other two")
     d.equal(sorted(recorded()), ["read 0", "read 1"],
             "the other jobs are taken")
+    worker.says("jobs left alone name=3")
     d.equal(worker.log().count("jobs left alone name=3 reason=\"not permitted"),
             1, "that one is reported, once")
     os.chmod("q/queue/3", 0o700)
@@ -359,8 +384,8 @@ def test_damaged():
     d.equal(worker.log().count("damaged job left alone"), 15,
             "each damaged job is reported")
     d.ok(gone + ' reason="data file is gone"' in worker.log(), "and how")
-    d.equal(len(names("q")), 17, "and kept")
-    d.equal(names("q", "active"), [], "unlocked")
+    d.wait_for(lambda: len(names("q")) == 17, "the good ones gone")
+    d.wait_for(lambda: not names("q", "active"), "unlocked")
     d.enqueue("q", b"more\n")
     d.wait_for(lambda: "more" in recorded(), "one more")
     worker.end()
@@ -378,22 +403,23 @@ def test_locks():
     held = d.enqueue("q", b"held\n")
     d.lock("q", held)
     young = d.enqueue("q", b"young\n")
-    d.lock("q", young, pid=dead_pid(), age=500)
+    d.lock("q", young, pid=d.DEAD_PID, age=500)
     alive = d.enqueue("q", b"alive\n")
     d.lock("q", alive, age=90000)
     remote = d.enqueue("q", b"remote\n")
-    d.lock("q", remote, host="other" + host, pid=dead_pid(), age=90000)
+    d.lock("q", remote, host="other" + host, pid=d.DEAD_PID, age=90000)
     stale = d.enqueue("q", b"stale\n")
-    d.lock("q", stale, pid=dead_pid(), age=900)
+    d.lock("q", stale, pid=d.DEAD_PID, age=900)
     empty = d.enqueue("q", b"empty\n")
     with open("q/active/" + empty, "wb"):
         pass
     os.utime("q/active/" + empty, (1, 1))
-    worker = Worker("q")
+    worker = Worker("q", "-i", "600")
     d.wait_for(lambda: len(recorded()) == 2, "two")
     d.equal(sorted(recorded()), ["empty", "stale"],
             "stale and empty locks are taken over, others not")
     d.ok("took over a stale lock job=" + stale in worker.log(), "and it is said")
+    d.wait_for(lambda: len(names("q")) == 4, "these gone")
     d.equal(names("q"), sorted([held, young, alive, remote]),
             "the others' jobs wait")
     os.unlink("q/active/" + held)
@@ -427,8 +453,8 @@ def test_heartbeat():
     worker = Worker("q", "-l", "2")
     d.wait_for(lambda: names("q", "active"), "in hand")
     os.utime("q/active/" + name, (1, 1))
-    d.ok(d.wait_for(lambda: os.stat("q/active/" + name).st_mtime >
-                    time.time() - 10, "touched"),
+    d.ok(d.wait_for(lambda: os.stat("q/active/" + name).st_mtime > 1,
+                    "touched"),
          "the lock of a job in hand is touched")
     with open("go", "w"):
         pass
@@ -485,11 +511,19 @@ def test_signals():
 
 
 def test_shared():
-    """Two dq-run and a worker of the format's other implementation."""
+    """Two dq-run and a worker of the format's other implementation. Each has
+    one before others may have more."""
     count = 240
+    bodies = ["wait go %d" % i for i in range(3)]
+    for body in bodies:
+        d.enqueue("q", body.encode() + b"\n")
+    workers = []
+    for options, locks in ((("-j", "2"), 2), (("-o",), 3)):
+        workers.append(Worker("q", *options))
+        d.wait_for(lambda: len(names("q", "active")) == locks, "in hand")
     for i in range(count):
         d.enqueue("q", b"job %d\n" % i, priority=i % 100)
-    workers = [Worker("q", "-j", "2"), Worker("q", "-o")]
+        bodies.append("job %d" % i)
     mine = []
     end = time.monotonic() + d.DEADLINE_S
     while time.monotonic() < end and names("q"):
@@ -497,11 +531,12 @@ def test_shared():
         if job:
             mine.append(job[2].decode().strip())
             d.finish("q", job)
+        with open("go", "w"):
+            pass
     d.wait_for(lambda: is_empty("q"), "empty")
     for worker in workers:
         worker.end()
-    both = mine + recorded()
-    d.equal(sorted(both), sorted("job %d" % i for i in range(count)),
+    d.equal(sorted(mine + recorded()), sorted(bodies),
             "each job once, whoever did it")
     d.ok(mine and all("finished job=" in w.log() for w in workers),
          "all three took some")
@@ -549,7 +584,8 @@ def test_gone():
     worker = Worker("q", "-i", "1")
     worker.says("finished")
     os.rename("q", "away")
-    worker.says("storage failed action=open path=q ")
+    worker.says("storage failed action=open path=q error=\"No such file or "
+                "directory\" advice=\"make the directory, or correct its path\"")
     os.rename("away", "q")
     d.enqueue("q", b"2\n")
     d.wait_for(lambda: worker.log().count("finished") == 2, "it is back")

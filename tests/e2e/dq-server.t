@@ -120,7 +120,7 @@ def test_outside():
 def test_server():
     os.mkdir("q")
     for data in (b"1\n", b"2\n", b"3\n"):
-        submit(data)
+        submit(data, "--priority", data.decode().strip())
     code, out, _ = run("dq-server", "--dir", "q", "--njobs", "2", "cat")
     lines = out.split(b"\n")
     equal((code, lines[1:3], lines[4:6]),
@@ -157,8 +157,8 @@ def test_busy_end():
     os.mkdir("q")
     submit(b"x\n")
     os.mkfifo("go")
-    server = serve("--", "sh", "-c", "read line <go; exit $line")
-    ok(wait_for(lambda: os.listdir("q/active"), "begun") is True, "begun")
+    server = serve("--", "sh", "-c", ": >begun; read line <go; exit $line")
+    ok(wait_for(lambda: os.path.exists("begun"), "begun") is True, "begun")
     server.send_signal(signal.SIGTERM)
     with open("go", "w", encoding="ascii") as go:
         go.write("0\n")
@@ -166,8 +166,10 @@ def test_busy_end():
     equal((code, out[-9:], files("q")), (0, b"finished\n", []),
           "the command in hand ends its work")
     submit(b"x\n")
-    server = serve("--", "sh", "-c", 'read line <go; kill -TERM $$')
-    ok(wait_for(lambda: os.listdir("q/active"), "begun") is True, "begun again")
+    os.unlink("begun")
+    server = serve("--", "sh", "-c", ": >begun; read line <go; kill -TERM $$")
+    ok(wait_for(lambda: os.path.exists("begun"), "begun") is True,
+       "begun again")
     server.send_signal(signal.SIGTERM)
     with open("go", "w", encoding="ascii") as go:
         go.write("0\n")
@@ -189,7 +191,7 @@ def test_full():
         os.mkdir("disk/q")
         os.symlink("disk/q", "q")
         for i in range(3):
-            submit(b"%d\n" % i)
+            submit(b"%d\n" % i, "--priority", str(i))
         with open("disk/ballast", "wb", buffering=0) as ballast:
             try:
                 while ballast.write(b"x" * 4096):

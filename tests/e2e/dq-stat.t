@@ -3,6 +3,7 @@
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 import time
@@ -56,13 +57,13 @@ def test_lines():
     got = numbers(out)
     d.equal((code, err), (0, ""), "a queue")
     oldest = int(got.pop("oldest"))
-    d.ok(5000 <= oldest < 5000 + d.DEADLINE_S, "oldest, of whatever priority")
+    d.ok(4990 < oldest < 5000 + d.DEADLINE_S, "oldest, of whatever priority")
     d.equal(got, {"waiting": "4", "active": "1", "deferred": "2",
                   "failed": "1", "bytes": "133", "queue": "q"}, "the numbers")
     d.equal(d.files("q"), before, "nothing is made")
     put("queue", "7")
     os.utime("q/queue/7", (1, time.time() - 9000))
-    d.ok(int(numbers(run("q")[1])["oldest"]) >= 9000,
+    d.ok(int(numbers(run("q")[1])["oldest"]) > 8990,
          "oldest by mtime where the name says nothing")
 
 
@@ -93,6 +94,11 @@ def test_table():
                                       "0.000", "q"], "-t: a line")
 
 
+def ageless(text):
+    """A second may have gone by between two looks."""
+    return re.sub(r"(_oldest\S*) \d+$", r"\1 N", text, flags=re.M)
+
+
 def test_metrics():
     fill()
     os.rename("q", 'q"\\\n\u00e9')
@@ -112,33 +118,54 @@ def test_metrics():
              if not line.startswith("# ") and not sample.match(line)], [],
             "-p: every line is a sample")
     d.ok("per_second" not in out, "-p: no rates without -w")
-    d.equal(run("-p", *['q"\\\n\u00e9'] * 2)[1], out,
+    twice = run("-p", *['q"\\\n\u00e9'] * 2)[1]
+    d.equal(ageless(twice), ageless(out),
             "-p: a queue that is named twice comes once")
 
 
-def test_rates():
-    """The program is asked which watch it has, so that no change is missed."""
+def is_watching(process):
+    for fd in os.listdir("/proc/%d/fdinfo" % process.pid):
+        try:
+            with open("/proc/%d/fdinfo/%s" % (process.pid, fd),
+                      encoding="ascii") as info:
+                if "inotify wd" in info.read():
+                    return True
+        except FileNotFoundError:
+            pass  # it was just closed
+    return False
+
+
+def watch(window_s):
+    """What is said of a window with 41 arrivals and 20 departures, how long it
+    was at most, and whether they were all in it: the program is asked which
+    watch it has, so that none comes before."""
     d.enqueue("q", b"x")
-    with subprocess.Popen([PROGRAM, "-p", "-w", "1", "q"],
+    began = time.monotonic()
+    with subprocess.Popen([PROGRAM, "-p", "-w", str(window_s), "q"],
                           stdout=subprocess.PIPE) as process:
-        def is_watching():
-            for fd in os.listdir("/proc/%d/fdinfo" % process.pid):
-                with open("/proc/%d/fdinfo/%s" % (process.pid, fd),
-                          encoding="ascii") as info:
-                    if "inotify wd" in info.read():
-                        return True
-            return False
-        d.wait_for(is_watching, "a watch")
+        d.wait_for(lambda: is_watching(process), "a watch")
         for i in range(40):
             name = d.enqueue("q", b"x")
             if i % 2:
                 os.unlink("q/queue/" + name)
         os.mkdir("q/deferred")
         os.rename("q/queue/" + d.enqueue("q", b"x"), "q/deferred/1.x")
+        in_time = time.monotonic() - began < window_s
         out = process.communicate(timeout=d.DEADLINE_S)[0].decode()
+    return out, time.monotonic() - began, in_time
+
+
+def test_rates():
+    for window_s in (2, 10, 50):  # the next one if the machine is too busy
+        out, most_s, in_time = watch(window_s)
+        if in_time:
+            break
+        shutil.rmtree("q")
     rates = [float(line.split()[-1]) for line in out.splitlines()
              if "per_second{" in line]
-    d.ok(len(rates) == 2 and 30 <= rates[0] <= 41 and 14 <= rates[1] <= 20,
+    d.ok(len(rates) == 2 and
+         41 / most_s - 0.1 < rates[0] < 41 / window_s + 0.001 and
+         abs(rates[1] / rates[0] - 20 / 41) < 0.01,
          "-w: what came and went: %s" % rates)
     d.ok('state="waiting"} 21' in out and 'state="deferred"} 1' in out,
          "-w: numbers of the end")

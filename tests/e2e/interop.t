@@ -12,8 +12,8 @@ import threading
 import time
 
 sys.path.insert(0, "tests/e2e/lib")
-from dirqueue import (BUILD, DEADLINE_S, Top, done, equal, files,  # noqa: E402
-                      ok, wait_for)
+from dirqueue import (BUILD, DEAD_PID, DEADLINE_S, Top, done,  # noqa: E402
+                      equal, files, ok, wait_for)
 from peer import Peer, name_hash  # noqa: E402
 
 PEER = os.path.abspath("tests/e2e/lib/peer.py")
@@ -50,12 +50,6 @@ def listed():
     _, out = run("dq-list", "--dir", "q", "--json")
     jobs = [json.loads(line) for line in out.splitlines()]
     return {job["job"]: job for job in jobs}
-
-
-def dead_pid():
-    process = subprocess.Popen(["true"])
-    process.wait()
-    return process.pid
 
 
 def lock(name, text, age_s):
@@ -96,9 +90,10 @@ def test_order():
             submit(b"%d" % i, "--priority", str(i * 7 % 5))
     _, out = run("dq-list", "--dir", "q", "--null")
     names = [os.path.basename(p).decode() for p in out.split(b"\0")[:-1]]
-    wanted = [b"%d" % i for i in sorted(range(20), key=lambda i: i * 7 % 5)]
-    equal((names, [peer.visit()[n][1] for n in names]),
-          (peer.names(), wanted), "one order for both")
+    wanted = [peer.visit()[name][1] for name in names]
+    priorities = [int(data) * 7 % 5 for data in wanted]
+    equal((names, len(names), priorities),
+          (peer.names(), 20, sorted(priorities)), "one order for both")
     got = []
     for i in range(20):
         if i % 2:
@@ -177,6 +172,7 @@ def test_we_hold():
     equal(peer.pickup(), None, "what we have is not for the peer")
     with open("q/active/" + name, encoding="ascii") as f:
         equal(f.read(), "%s\n%d\n" % (HOST, process.pid), "the lock says who")
+    os.utime("q/queue", (1, 1))  # clocks of file systems go in steps
     got = []
     waiter = threading.Thread(target=lambda: got.append(peer.wait(DEADLINE_S)))
     waiter.start()
@@ -199,13 +195,13 @@ def test_we_hold():
 def test_stale_locks():
     peer = Peer("q")
     cases = (
-        ("%s\n%d\n" % (HOST, dead_pid()), 900, True, "dead, old"),
-        ("%s\n%d\n" % (HOST, dead_pid()), 500, False, "dead, not yet old"),
-        ("%s\n%d\n" % (HOST, dead_pid()), 5, False, "dead, new"),
-        ("%s\n%d\n" % (HOST, dead_pid()), -3600, False, "dead, from tomorrow"),
+        ("%s\n%d\n" % (HOST, DEAD_PID), 900, True, "dead, old"),
+        ("%s\n%d\n" % (HOST, DEAD_PID), 500, False, "dead, not yet old"),
+        ("%s\n%d\n" % (HOST, DEAD_PID), 5, False, "dead, new"),
+        ("%s\n%d\n" % (HOST, DEAD_PID), -3600, False, "dead, from tomorrow"),
         ("%s\n1\n" % HOST, 5000, False, "alive, another's"),
         ("otherhost\n1\n", 86400, False, "another host's"),
-        ("%s\n%d\n" % (HOST.swapcase(), dead_pid()), 86400,
+        ("%s\n%d\n" % (HOST.swapcase(), DEAD_PID), 86400,
          HOST.swapcase() == HOST, "the host in other letters"),
         ("", 86400, True, "empty"),
         (HOST + "\n", 86400, True, "without a pid"),
@@ -254,8 +250,8 @@ def test_paths():
     os.chdir(os.path.dirname(path))
     equal(job.data(), b"absolute", "ours are absolute")
     job.finish()
-    submit(b"one")
-    submit(b"two")
+    submit(b"one", "--priority", "1")
+    submit(b"two", "--priority", "2")
     _, out = run("dq-list", "--dir", "q", "--null")
     second = out.split(b"\0")[1].decode()
     job = Peer("q").pickup(second)
@@ -325,6 +321,7 @@ def test_waiting():
     ok(out.count(b"finished\n") >= 6 and b"held\n" in out,
        "all were done (%s)" % name[:2])
     for i in range(10):
+        os.utime("q/queue", (1, 1))
         timer = threading.Timer(0.02 * (i % 3), submit, [b"%d" % i])
         timer.start()
         job = peer.wait(DEADLINE_S, 0.01)

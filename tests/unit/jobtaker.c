@@ -105,6 +105,19 @@ test_lost(void)
   tap_ok(!system("test -z \"$(ls q/tmp | grep ctrl)\""), "nothing in tmp");
 }
 
+/* Until it shows: the clock of a file system goes in steps. */
+static void
+mend(char const *path)
+{
+  struct stat before, now;
+  stat(path, &before);
+  do {
+    put(path, GOOD, sizeof GOOD - 1);
+    stat(path, &now);
+  } while (now.st_ctim.tv_sec == before.st_ctim.tv_sec &&
+           now.st_ctim.tv_nsec == before.st_ctim.tv_nsec);
+}
+
 static void
 damaged(char const *control, size_t n, char const *reason)
 {
@@ -119,7 +132,7 @@ damaged(char const *control, size_t n, char const *reason)
   tap_ok(!exists(path) && job->data_fd == -1, "not locked");
   tap_ok(jobtaker_take(&taker, job, name) == JOBTAKER_KNOWN, "said once");
   snprintf(path, sizeof path, "q/queue/%s", name);
-  put(path, GOOD, sizeof GOOD - 1);
+  mend(path);
   tap_ok(jobtaker_take(&taker, job, name) == JOBTAKER_TAKEN, "until mended");
   jobtaker_release(&taker, job);
   unlink(path);

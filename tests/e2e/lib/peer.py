@@ -68,11 +68,12 @@ class Peer:
         leaf = self.path("data", base[-2], base[-1])
         for folder in (self.path("tmp"), leaf, self.path("queue")):
             os.makedirs(folder, exist_ok=True)
-        draft = self.path("tmp", base + ".data")
+        own = self.path("tmp", "%s.%d" % (base, os.getpid()))
+        draft = own + ".data"
         with open(draft, "xb") as f:
             f.write(data)
         target = self.link(draft, leaf + "/" + base[:-2], leaf + "/" + base)
-        draft = self.path("tmp", base + ".ctrl")
+        draft = own + ".ctrl"
         fields = [(b"QDFN", target.encode()), (b"QDSB", b"%d" % len(data)),
                   (b"QSTT", b"%d" % seconds), (b"QSTM", b"%d" % micro),
                   (b"QSHN", self.host.encode())] + list((metadata or {}).items())
