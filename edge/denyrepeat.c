@@ -332,6 +332,14 @@ trap_signals(void)
   return fd;
 }
 
+/* Who asks what is denied has made a mistake, where nothing ever was. */
+static bool
+is_missing(struct denyrepeat const *deny)
+{
+  return (deny->command == 'l' || deny->command == 'r') &&
+         access(deny->files.directory, F_OK) < 0;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -347,7 +355,8 @@ main(int argc, char **argv)
   process_begin("denyrepeat");
   deny.count.history = &deny.history;
   int next = read_options(&deny, argc, argv);
-  if (denyfiles_history(&deny.files, &deny.history, SETS, INSTANTS) < 0)
+  if (is_missing(&deny) ||
+      denyfiles_history(&deny.files, &deny.history, SETS, INSTANTS) < 0)
     strerr_diefusys(EXIT_TEMPORARY, "use ", deny.files.directory);
   if (deny.command)
     return answer(&deny);

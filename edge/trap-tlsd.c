@@ -153,6 +153,8 @@ take_signals(struct service *service)
     case SIGCHLD:
       reap(service);
       break;
+    case SIGHUP: /* keys and policy are read anew for each client anyway */
+      break;
     case SIGTERM:
     case SIGINT:
       return false;
@@ -184,7 +186,7 @@ trap_signals(void)
 {
   int fd = selfpipe_init();
   if (fd < 0 || !selfpipe_trap(SIGCHLD) || !selfpipe_trap(SIGTERM) ||
-      !selfpipe_trap(SIGINT))
+      !selfpipe_trap(SIGINT) || !selfpipe_trap(SIGHUP))
     strerr_diefusys(EXIT_TEMPORARY, "trap signals");
   return fd;
 }
@@ -194,6 +196,7 @@ main(int argc, char **argv)
 {
   struct service service = {
       .most = MOST, .key_seconds = KEY_SECONDS, .logged_ms = INT64_MIN / 2};
+  struct log log;
   char host[256];
   process_begin("trap-tlsd");
   int first = read_options(&service, argc, argv);
@@ -214,8 +217,15 @@ main(int argc, char **argv)
     strerr_dief(EXIT_TEMPORARY, "no policy, or no key to begin with");
   if (!tlsconfine_filters())
     strerr_warnw("no filter of system calls: each client's process has ours");
+  log_start(&log, "started");
+  log_string(&log, "socket", argv[first]);
+  log_number(&log, "most", service.most);
+  log_write(&log);
   serve(&service, signals);
   unlinkat(here, argv[first], 0);
+  log_start(&log, "stopped");
+  log_number(&log, "sessions", service.sessions);
+  log_write(&log);
   SSL_CTX_free(service.context);
   return EXIT_DONE;
 }

@@ -130,6 +130,8 @@ def test_restart(at):
     wait_until(lambda: len(listed(at)) == 3)
     is_same(listed(at), ["192.0.2.0/24", "198.51.100.0/24",
                          "2001:db8:1:2::/64"], "counts survive a restart")
+    # Until the lists are written, or who writes them would outlive it.
+    wait_until(lambda: rule_for(at, "198.51.100.1") == "deny connection")
     log.process.kill()
     log.process.wait(DEADLINE_S)
     is_same(len(listed(at)), 3, "and kill -9")
@@ -186,7 +188,8 @@ def test_operator_rules():
     log.hear(len(b"".join(said)))
     log.say(piece)
     is_same(log.hear(len(piece)), piece, "no rules: the log goes on")
-    ok("to be tried again" in read(at + "/errors"), "logged")
+    ok(wait_until(lambda: "to be tried again" in read(at + "/errors")),
+       "logged")
     is_same(log.close()[1], 0, "and ends")
 
 
@@ -196,8 +199,13 @@ def test_program():
     log = Log(at, program=("multilog", "./main"))
     log.say(b"one\n", b"tw")
     wait_until(lambda: read(at + "/main/current").startswith("one\n"))
-    log.process.send_signal(signal.SIGTERM)
+    # It has a second for the rest of the line: so this is there at once.
+    log.process.send_signal(signal.SIGSTOP)
+    wait_until(lambda: " (denyrepeat) T " in read(
+        f"/proc/{log.process.pid}/stat"))
     log.say(b"o\nthree\n")
+    log.process.send_signal(signal.SIGTERM)
+    log.process.send_signal(signal.SIGCONT)
     is_same(log.process.wait(DEADLINE_S), 0, "SIGTERM ends it")
     is_same(read(at + "/main/current"), "one\ntwo\n",
             "with the line that it was in, and no more")
@@ -225,6 +233,9 @@ def test_trouble():
                   ["-x"], ["-z", "d"]):
         is_same(ask(at, *wrong)[0], 100, "usage: " + " ".join(wrong))
     is_same(ask(at, "-l", "no/such")[0], 111, "no place")
+    for asked in (["-l"], ["-r", "192.0.2.1"]):
+        is_same((ask(at, *asked, "none")[0], os.path.exists(at + "/none")),
+                (111, False), f"{asked[0]} makes no directory")
     open(at + "/file", "w", encoding="ascii").close()
     is_same(ask(at, "-l", "file")[0], 111, "a file")
 

@@ -97,7 +97,7 @@ def start(name="mx.trap.example"):
 
 
 def log_has(text):
-    return wait_until(lambda: text in trap.log(), 10)
+    return wait_until(lambda: text in trap.log())
 
 
 def command(arguments, given=b""):
@@ -426,7 +426,7 @@ raw = socket.socket()
 raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
 raw.connect(("127.0.0.1", serve_plain("timeout", "1", "yes")))
 client = wrap(Client(raw))
-ok(wait_until(lambda: not service.sessions(), 15),
+ok(wait_until(lambda: not service.sessions()),
    "who takes nothing is hung up on, once the program is gone")
 client.close()
 
@@ -498,6 +498,7 @@ raw.close()
 
 # ---- One for itself
 
+ok(wait_until(lambda: not service.sessions()), "those before have ended")
 a, b = start(), start()
 sessions = service.sessions()
 is_same(len(sessions), 2, "a process for each client")
@@ -541,11 +542,14 @@ ok(wait_until(lambda: not service.sessions()), "one goes")
 is_same(other.say("STARTTLS")[:3], b"220", "... and there is room")
 other.close()
 
+service.process.send_signal(signal.SIGHUP)  # which is nothing to it
 second = subprocess.run(["trap-tlsd", "sock", "keys"], cwd=trap.dir,
                         env=trap.environment({}), capture_output=True)
 ok(second.returncode == 111 and b"another service" in second.stderr,
    "a second service does not start", second.stderr)
-is_same(service.stop(), 0, "SIGTERM: exit 0")
+is_same(service.stop(), 0, "SIGHUP: it serves on; SIGTERM: exit 0")
+is_same(re.findall(r"trap-tlsd: (st[^ ]+ [a-z]+)=", trap.log())[-2:],
+        ["started socket", "stopped sessions"], "... both logged")
 ok(not os.path.exists(trap.dir + "/sock"), "... and no socket left")
 write("default.pem", "nothing")
 failed = subprocess.run(["trap-tlsd", "sock", "keys"], cwd=trap.dir,
