@@ -15,6 +15,7 @@ TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))
 BUILD = os.path.join(TOP, os.environ.get("BUILD", "build"))
 HERE = os.path.join(TOP, "tests/bench")
 PEERS = os.path.join(BUILD, "bench/peers")
+MIB = bytes(1 << 20)
 START_S = 20
 PR_SET_CHILD_SUBREAPER = 36
 
@@ -52,6 +53,19 @@ class Place:
             if not os.path.exists(path):
                 os.mknod(path, 0o020666, os.makedev(1, minor))
                 os.chmod(path, 0o666)
+
+    def warm(self, size):
+        """Have so many bytes of memory at hand. A virtual machine's host takes
+        back what lies free; the first write to a page then costs more than all
+        else that is done with it."""
+        path = self.path + "/warm"
+        try:
+            with open(path, "wb", buffering=0) as f:
+                for _ in range(0, size, len(MIB)):
+                    f.write(MIB)
+        except OSError:
+            pass  # all that there is
+        os.unlink(path)
 
     def remove(self):
         # What a server still wrote while it was removed: once more.
