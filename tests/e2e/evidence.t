@@ -12,8 +12,8 @@ import sys
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "lib"))
 from smtptest import (  # noqa: E402
-    ACCEPTED, DEADLINE_S, POOLED, Client, Server, Trap, done, is_same, ok,
-    skip, wait_until)
+    ACCEPTED, DEADLINE_S, POOLED, Client, Server, Trap, done, is_listening,
+    is_same, ok, skip, wait_until)
 
 BODY = (b"Subject: x\r\n\r\n..a dot\r\nbare\nlf, cr\r, nul\0, \xff\\\r\n"
         b"\r\n.\n\n.\r\r\n" + bytes(range(256)) * 300 + b"\r\n.\r\n")
@@ -339,7 +339,7 @@ def test_tls():
         env=trap.environment({}), stdin=subprocess.DEVNULL,
         stderr=trap.log_file)
     atexit.register(service.kill)
-    wait_until(lambda: os.path.exists(trap.dir + "/sock"))
+    wait_until(lambda: is_listening(service))
     server = Server(trap)
     talk = Talk(server.connect())
     talk.say(b"EHLO x\r\n")

@@ -13,8 +13,8 @@ import sys
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "lib"))
 from smtptest import (  # noqa: E402
-    BUILD, DEADLINE_S, Server, Trap, done, folder, is_same, ok, skip,
-    wait_until)
+    BUILD, DEADLINE_S, Server, Trap, done, folder, is_listening, is_same, ok,
+    skip, wait_until)
 
 TREE = BUILD + "/postfix"
 MESSAGE = b"Subject: relayed\n\n.a dot\nlast\n"
@@ -106,7 +106,7 @@ def serve_tls(trap):
         ["trap-tlsd", "sock", "keys"], cwd=trap.dir, env=trap.environment(),
         stdin=subprocess.DEVNULL, stderr=trap.log_file)
     atexit.register(service.terminate)
-    wait_until(lambda: os.path.exists(trap.dir + "/sock"))
+    wait_until(lambda: is_listening(service))
     return service
 
 
@@ -115,7 +115,7 @@ def relayed(trap, postfix, name):
     trap.clear()
     sent = postfix.send()
     ok(sent.returncode == 0, name + ": taken by Postfix", sent.stdout)
-    if not ok(wait_until(trap.jobs, 20), name + ": relayed",
+    if not ok(wait_until(trap.jobs), name + ": relayed",
               postfix.said() + trap.log()):
         return {}
     job = trap.jobs()[0]

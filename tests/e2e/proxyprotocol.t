@@ -2,6 +2,7 @@
 """proxyprotocol: a proxy says for whom it speaks, in a header that is read to
 its last byte and no further; with haproxy itself, too."""
 import os
+import re
 import shutil
 import socket
 import struct
@@ -115,7 +116,7 @@ def test_timeout():
         client.send(sent)
         is_same(client.finish(hang_up=False), [], "hung up on in time")
         took = time.monotonic() - began
-        ok(0.9 < took < 10, "not before", took)
+        ok(0.9 < took < 30, "not before", took)
     is_same(trap.log(), "proxyprotocol: no header proxy=192.0.2.7 "
             "why=timeout\n" * 2, "logged")
 
@@ -205,15 +206,15 @@ def test_haproxy(family, address, source):
             is_same((ips, note), ([source], ["127.0.0.1"]),
                     f"haproxy, version {number}, for {source}")
         wait_until(lambda: len(trap.processes()) == 1)  # the server's
-        held = [socket.create_connection((address, ports[0]), DEADLINE_S,
-                                         source_address=(source, 0))
+        held = [Client(socket.create_connection((address, ports[0]), DEADLINE_S,
+                                                source_address=(source, 0)))
                 for _ in range(3)]
-        is_same(sorted(s.recv(3) for s in held), [b"220", b"220", b"421"],
+        is_same(sorted(client.reply()[:3] for client in held),
+                [b"220", b"220", b"421"],
                 "iplimit behind it counts the client")
-        for s in held:
-            s.close()
-        ok("why=" not in trap.log().replace("why=quit", "").replace(
-            "why=eof", "").replace("why=reset", ""),
+        for client in held:
+            client.close()
+        ok(not re.search("no header .* why=(?!eof|reset)", trap.log()),
            "no header of haproxy's is wrong", trap.log())
     finally:
         proxy.kill()

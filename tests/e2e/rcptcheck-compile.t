@@ -9,6 +9,7 @@ import resource
 import shutil
 import subprocess
 import tempfile
+import time
 
 BUILD = os.path.abspath(os.environ.get("BUILD", "build"))
 COMPILE = BUILD + "/rcptcheck-compile"
@@ -142,12 +143,9 @@ def test_edits():
     write("e", "a@b DENY s\n")
     os.utime("e", (os.stat("e").st_mtime // 1,) * 2)
     compile_rules("e")
-    whole = int(os.stat("e").st_mtime)
+    age = time.time() - os.stat("e").st_mtime
+    ok(age >= 2, "a time in whole seconds is left to be 2 s old", age)
     write("e", "a@b DENY t\n")
-    ok(
-        int(os.stat("e").st_mtime) > whole + 1,
-        "a time in whole seconds is left to be 2 s old",
-    )
     with open("e.cdb", "rb") as f:
         old = f.read()
     running = subprocess.Popen(

@@ -27,7 +27,7 @@ ZONES = {("mx.example", MX): ["mail.mx.example"],
 def mail(dns, senders, *options):
     """The answers to these senders in one session; None: passed on."""
     lines = [b"MAIL FROM:<" + sender + b">\n" for sender in senders]
-    out, log, code = run(["resolvable", "-s", dns.place, "-t", "1", *options],
+    out, log, code = run(["resolvable", "-s", dns.place, "-t", "60", *options],
                          b"".join(lines))
     got = out.splitlines(keepends=True)
     if code:
@@ -45,18 +45,19 @@ def test_verdicts(dns):
                    b"a@six.example", b"a@[192.0.2.1]", b"a@[IPv6:::1]",
                    "a@bücher.example".encode(), b"a@half.example"):
         equal(of(dns, sender), None, "%r" % sender)
-    ok(time.monotonic() - start < 1, "a mail exchanger: no wait for more")
+    ok(time.monotonic() - start < 50, "a mail exchanger: no wait for more")
     for sender in (b"a@none.example", b"a@empty.example", b"a@null.example",
                    b"a@odd.example", b"a", b"a@under-.a", b"a@x" + b"y" * 63,
                    b"a@" + b"abc." * 70 + b"example"):
         equal(of(dns, sender), NO, "not %r" % sender[:30])
     equal(of(dns, b"a@fails.example"), LATER, "the server fails: 451")
     start = time.monotonic()
-    answers, log = mail(dns, [b"a@late6.example", b"b@late6.example"])
-    equal((answers, log), ([LATER] * 2, "".join(
-        "resolvable: not looked up from=%s@late6.example\n" % a
-        for a in "ab")), "silence: 451")
-    ok(0.9 < time.monotonic() - start < 1.9, "... at the deadline, once")
+    answers, log = mail(dns, [b"%d@late6.example" % i for i in range(30)],
+                        "-t", "1")
+    equal((answers, log), ([LATER] * 30, "".join(
+        "resolvable: not looked up from=%d@late6.example\n" % i
+        for i in range(30))), "silence: 451")
+    ok(0.9 < time.monotonic() - start < 20, "... at the deadline, once")
 
 
 def test_memory():
@@ -65,14 +66,14 @@ def test_memory():
         answers, _ = mail(dns, [b"%d@d1.example" % i for i in range(50)] +
                           [b"a@no.example"] * 50)
         equal(answers, [None] * 50 + [NO] * 50, "a hundred, two domains")
-        asked = [name for name, kind in dns.asked if kind == MX]
+        asked = [name for name, kind in dns.questions() if kind == MX]
         equal(asked, ["d1.example", "no.example"], "... asked for once")
         answers, _ = mail(dns, [b"a@d%d.example" % i for i in range(1000)])
         equal(answers, [None] * 1000, "a thousand domains")
     with server(zones, ttl=0) as dns:
         mail(dns, [b"a@d1.example"] * 3)
-        equal([kind for _, kind in dns.asked].count(MX), 3,
-              "a time to live of 0: asked for again")
+        ok([kind for _, kind in dns.asked].count(MX) >= 3,
+           "a time to live of 0: asked for again")
 
 
 def test_options(dns):

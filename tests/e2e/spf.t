@@ -53,7 +53,7 @@ def check(dns, sender, *options, ip=HERE, helo="helo.test"):
     line = b"MAIL FROM:<" + sender + b">\n"
     client = b"XCLIENT ADDR=%s HELO=%s\n" % ((prefix + ip).encode(),
                                              helo.encode())
-    out, log, code = run(["spf", "-s", dns.place, "-t", "1", *options],
+    out, log, code = run(["spf", "-s", dns.place, "-t", "60", *options],
                          client + line + b"RCPT TO:<c@d>\nRCPT TO:<e@f>\n")
     first, _, rest = out[len(client):].partition(b"\n")
     if first + b"\n" != line or code:
@@ -107,12 +107,13 @@ def test_identities(dns):
 def test_limits(dns):
     for key in ("silent", "late", "cut"):
         start = time.monotonic()
-        equal(check(dns, b"user@%s.example" % key.encode())[0], "temperror",
-              key + ": temperror")
-        ok(0.9 < time.monotonic() - start < 1.9, "... at the deadline")
-    before = len(dns.asked)
+        equal(check(dns, b"user@%s.example" % key.encode(), "-t", "1")[0],
+              "temperror", key + ": temperror")
+        ok(0.9 < time.monotonic() - start < 10, "... at the deadline")
+    before = len(dns.questions())
     check(dns, b"user@bomb.example")
-    ok(len(dns.asked) - before <= 60, "at most 60 questions")
+    asked = len(dns.questions()) - before
+    ok(10 < asked <= 60, "at most 60 questions (%d)" % asked)
 
 
 def test_options(dns):

@@ -11,7 +11,7 @@ my $top = abs_path('.');
 my $build = abs_path($ENV{BUILD} // 'build');
 my $page = 'lib/trapline-stream.7';
 my $folder = tempdir('trapline-stream.XXXXXX', TMPDIR => 1, CLEANUP => 1);
-my (%file, @transcript);
+my (%file, @transcript, $cc);
 
 sub unescape {
     my ($text) = @_;
@@ -33,6 +33,7 @@ sub read_page {
             push @transcript, $block;
         }
     }
+    ($cc) = $text =~ /^(cc .*)$/m;
 }
 
 sub write_file {
@@ -43,14 +44,19 @@ sub write_file {
     chmod 0755, "$folder/$name";
 }
 
-# With obj/lib.a of this build, under the sanitizers if that is.
+# The page's own command, with this build in place of build/, under the
+# sanitizers if that is.
 sub compile {
     my ($source, $program) = @_;
-    my @flags = split ' ', '-std=gnu11 -D_GNU_SOURCE -Wall -Wextra -Werror';
+    my @flags = qw(-Wall -Wextra -Werror);
     push @flags, '-fsanitize=address,undefined'
         if `nm '$build/obj/lib.a' 2>/dev/null` =~ /__asan_init/;
-    return system('cc', @flags, '-I', $top, '-o', "$folder/$program",
-                  "$folder/$source", "$build/obj/lib.a", '-lskarnet') == 0;
+    my ($command, @words) = split ' ', $cc;
+    for (@words) {
+        s{^build/}{$build/};
+        s{^(\Q$source\E|\Q$program\E)$}{$folder/$1};
+    }
+    return system($command, @flags, @words) == 0;
 }
 
 # Names of jobs differ, their form does not.

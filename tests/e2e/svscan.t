@@ -2,6 +2,7 @@
 """The service directories of run/ as they are shipped, under svscan: mail in,
 log lines out, svc -t and -h, who they run as, and a worker."""
 import atexit
+import contextlib
 import glob
 import os
 import re
@@ -25,6 +26,10 @@ tls = base + "/service/tls"
 archive = base + "/service/archive"
 current = service + "/log/main/current"
 svscan = None
+# Its port is nobody's but who shares it, as trap-tcpserver does.
+held = socket.socket()
+held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+held.bind(("127.0.0.1", 0))
 
 
 def put(path, text, folder=None):
@@ -65,7 +70,8 @@ def stop():
         subprocess.run(["svc", "-dx", folder], check=False, stderr=-3)
     if not wait_until(lambda: not ours()):
         for pid in ours():
-            os.kill(pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):  # it has just ended
+                os.kill(pid, signal.SIGKILL)
     shutil.rmtree(base, ignore_errors=True)
 
 
@@ -76,8 +82,7 @@ def set_up():
     shutil.copytree("run/pool", pool)
     shutil.copytree("run/tls", tls)
     account = "nobody" if os.getuid() == 0 and reachable() else ""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = held.getsockname()[1]
     for folder in (service, pool, tls):
         for path, value in (("env/ACCOUNT", account),
                             ("log/env/ACCOUNT", account),
@@ -117,8 +122,11 @@ def send(port, recipient, mark):
 def bodies(queue):
     found = []
     for path in glob.glob(f"{base}/{queue}/data/*/*/*"):
-        with open(path, "rb") as f:
-            found.append(f.read())
+        try:
+            with open(path, "rb") as f:
+                found.append(f.read())
+        except FileNotFoundError:  # done meanwhile
+            pass
     return found
 
 

@@ -12,7 +12,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(__file__), "lib"))
 from smtptest import (BUILD, DEADLINE_S, Server, Trap, done,  # noqa: E402
                       is_same, ok, wait_until)
 
-trap = Trap(evidence="evidence", timeout="2", maxjunk="5")
+trap = Trap(evidence="evidence", maxjunk="5")
 KEPT = trap.dir + "/evidence"
 os.mkdir(KEPT, 0o700)
 server = Server(trap)
@@ -82,6 +82,7 @@ for name, rounds, ends in (
         ("junk", (BEGIN, MAIL) + 9 * (b"nonsense\r\n",), True),
         ("behind QUIT", (BEGIN, MAIL, b"QUIT\r\nNOOP\r\n\xff"), True)):
     before = names()
+    trap.control("timeout", "2" if name == "silent" else str(DEADLINE_S))
     client = socket.create_connection(("127.0.0.1", server.port), DEADLINE_S)
     client.recv(4096)
     for sent in rounds:
@@ -90,14 +91,12 @@ for name, rounds, ends in (
         except OSError:
             break
         if sent[-1:] == b"\n" or ends:
-            client.settimeout(5)
             try:
                 client.recv(65536)
             except OSError:
                 pass
     if not ends:
         client.shutdown(socket.SHUT_WR)
-    client.settimeout(DEADLINE_S)
     try:
         while client.recv(65536):
             pass
@@ -115,7 +114,7 @@ for name, rounds, ends in (
         is_same(packets(text), len(sent), "... in its packets")
     before = names()
     played = subprocess.run(
-        [BUILD + "/trap-replay", "-t10", f"127.0.0.1:{server.port}",
+        [BUILD + "/trap-replay", "-t50", f"127.0.0.1:{server.port}",
          f"{KEPT}/{first[0]}"], capture_output=True, timeout=DEADLINE_S,
         check=False)
     is_same((played.returncode, played.stdout, played.stderr), (0, b"", b""),

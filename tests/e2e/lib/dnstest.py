@@ -52,10 +52,12 @@ def reply(query, zones, ttl):
 
 
 class Server:
-    """Its place is for -s; asked has what it was asked."""
+    """Its place is for -s; asked has what it was asked, and what it was asked
+    again since its answer did not come at once."""
 
     def __init__(self, zones, ttl=300, family=socket.AF_INET, place=None):
         self.zones, self.ttl, self.asked = zones, ttl, []
+        self.numbers = []
         self.socket = socket.socket(family, socket.SOCK_DGRAM)
         self.socket.bind(place or ("127.0.0.1", 0))
         self.place = "127.0.0.1:%d" % self.socket.getsockname()[1]
@@ -68,8 +70,14 @@ class Server:
                 return
             name, kind, answer = reply(query, self.zones, self.ttl)
             self.asked.append((name, kind))
+            self.numbers.append(query[:2])
             if answer is not None:
                 self.socket.sendto(answer, peer)
+
+    def questions(self):
+        """What it was asked; nothing twice that was only said twice."""
+        return [(name, kind) for _, name, kind in dict.fromkeys(
+            (number, *one) for number, one in zip(self.numbers, self.asked))]
 
     def end(self):
         with socket.socket(self.socket.family, socket.SOCK_DGRAM) as one:

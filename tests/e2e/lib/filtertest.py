@@ -9,6 +9,7 @@ import time
 
 from dirqueue import BUILD, DEADLINE_S, Top, done, message, ok  # noqa
 
+PORTS = []  # held to the end
 MAIL = b"MAIL FROM:<a@b>\nRCPT TO:<c@d>\n"
 
 
@@ -126,7 +127,7 @@ def daemon(arguments, is_ready, log):
         process = subprocess.Popen(arguments, stdin=subprocess.DEVNULL,
                                    stdout=out, stderr=out)
     try:
-        end = time.monotonic() + 30
+        end = time.monotonic() + 2 * DEADLINE_S
         while not is_ready() and process.poll() is None and \
                 time.monotonic() < end:
             time.sleep(0.02)
@@ -137,7 +138,7 @@ def daemon(arguments, is_ready, log):
     finally:
         process.terminate()
         try:
-            process.wait(10)
+            process.wait(DEADLINE_S)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
@@ -153,6 +154,10 @@ def answers_at(place):
 
 
 def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """Nobody listens there but who shares it (SO_REUSEADDR, as daemons do);
+    it is not given to others."""
+    probe = socket.socket()
+    probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    probe.bind(("127.0.0.1", 0))
+    PORTS.append(probe)
+    return probe.getsockname()[1]
