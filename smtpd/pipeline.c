@@ -285,6 +285,14 @@ drain(struct pipeline *pipeline)
       return;
 }
 
+/* Whether nothing is in it that the next session could take for its own. */
+static bool
+is_clean(struct pipeline const *pipeline)
+{
+  struct pollfd tail = {pipeline->tail, POLLIN, 0};
+  return !pipeline->broken && !pipeline->expected && poll(&tail, 1, 0) == 0;
+}
+
 void
 pipeline_end(struct pipeline *pipeline)
 {
@@ -294,7 +302,8 @@ pipeline_end(struct pipeline *pipeline)
   pipeline->running = false;
   pipeline->output_used = 0;
   if (pipeline->leased) {
-    lease_end(&pipeline->lease, !pipeline->broken && !pipeline->expected);
+    pipeline->leased = false;
+    lease_end(&pipeline->lease, is_clean(pipeline));
     return;
   }
   close(pipeline->head);

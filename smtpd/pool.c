@@ -13,6 +13,7 @@
 
 #define GROW_AFTER_MS 50   /* somebody has waited so long */
 #define ASK_AFTER_MS 50    /* somebody has held a lane so long */
+#define ANSWER_MS 200      /* who was asked cannot give it back, or will not */
 #define GROW_STEP 8        /* lanes started at once */
 #define START_MS 30000     /* a lane's time to start */
 #define RETRY_MS 1000      /* after a lane that failed to start */
@@ -135,7 +136,7 @@ lend(struct pool *pool, int fd)
   pool->idle = lane->next;
   lane->state = LANE_LENT;
   borrower->waiting = false;
-  borrower->asked = false;
+  borrower->asked_ms = 0;
   borrower->lane = lane;
   pool_enqueue(pool, &pool->holding, fd);
   /* One that has gone, or cannot have them, is heard of by its end of file. */
@@ -196,20 +197,23 @@ part(struct pool *pool, int fd, bool clean)
 }
 
 /* Ask as many holders as others wait, those who have held longest first, to
- * give back; none who may just be at work. */
+ * give back; none who may just be at work, and others for those who did not. */
 static void
 ask_back(struct pool *pool)
 {
   size_t wanted = pool->waiting.length;
   int64_t since_ms = pool->now_ms - ASK_AFTER_MS;
   for (int fd = pool->holding.first; fd >= 0 && wanted;
-       fd = pool->borrowers[fd].next, wanted--) {
+       fd = pool->borrowers[fd].next) {
     struct borrower *holder = pool->borrowers + fd;
     if (holder->since_ms > since_ms)
       return;
-    if (!holder->asked)
+    if (!holder->asked_ms) {
       fdpass_send(fd, LEASE_WANTED, NULL, 0);
-    holder->asked = true;
+      holder->asked_ms = pool->now_ms;
+    }
+    if (pool->now_ms - holder->asked_ms < ANSWER_MS)
+      wanted--;
   }
 }
 

@@ -3,8 +3,9 @@
  *
  * A borrower is a connection to the pool's socket. It waits in order until a
  * lane is idle, then holds it until it says that it is clean, or closes. When
- * somebody waits, those who have held a lane longest are asked to give it back;
- * after a while the pool grows to its most.
+ * somebody waits, those who have held a lane longest are asked to give it back,
+ * and others in the place of who does not; after a while the pool grows to its
+ * most.
  */
 #ifndef TRAPLINE_SMTPD_POOL_H
 #define TRAPLINE_SMTPD_POOL_H
@@ -18,9 +19,9 @@
 
 struct borrower {
   bool waiting;       /* in the queue, else it holds a lane */
-  bool asked;         /* to give it back */
   int next, previous; /* descriptors, -1: none */
   int64_t since_ms;   /* in the queue, or with the lane */
+  int64_t asked_ms;   /* to give it back; 0: not asked */
   struct lane *lane;  /* NULL if waiting */
 };
 

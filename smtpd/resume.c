@@ -6,13 +6,16 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "lib/clock.h"
 #include "lib/fdpass.h"
 
 /* Between two transactions, a lent pipeline is kept for a client that goes on
  * at once. */
 #define PAUSE_MS 50
-/* A body that cannot be told again may stop for so long when others wait. */
+/* A transaction that cannot be told again may stop for so long in all when
+ * others wait, not counted what it takes to send so many bytes a second. */
 #define STALL_MS 1000
+#define MOVING_BYTES 16384
 
 /* Stands for the first letter of a command that was refused. */
 #define REFUSED '-'
@@ -55,17 +58,18 @@ ready_pipeline(struct session *session)
   struct pipeline *pipeline = &session->pipeline;
   if (pipeline->running && pipeline->broken) {
     pipeline_end(pipeline);
-    session->wire.alarm = -1;
+    wire_watch(&session->wire, -1);
   }
   if (!pipeline->running) {
     if (!pipeline_start(pipeline, &session->config, session->id))
       return 0;
     session->said_client = false;
     session->said_envelope = false;
-    session->wanted = false;
-    session->wire.alarm = pipeline->leased ? pipeline->lease.socket : -1;
+    wire_watch(&session->wire, pipeline->leased ? pipeline->lease.socket : -1);
   }
-  if (session->said_client)
+  /* A blind one hears of the client with the first RCPT: nothing is ever in it
+   * without a command behind that comes out again. */
+  if (session->said_client || (pipeline->blind && !session->seen_mail))
     return 1;
   char *line = pipeline_room(pipeline, CLIENT_LINE_MAX);
   pipeline_add(pipeline, client_format(&session->client, line));
@@ -118,7 +122,7 @@ park(struct session *session)
   session_forget(session);
   session_settle(session);
   pipeline_end(&session->pipeline);
-  session->wire.alarm = -1;
+  wire_watch(&session->wire, -1);
 }
 
 /* Whether the pipeline has been told what cannot be told again. */
@@ -137,7 +141,7 @@ session_hear_pool(struct session *session)
   size_t n;
   session->wire.alarmed = false;
   if (fdpass_receive(session->pipeline.lease.socket, &byte, fds, &n) > 0)
-    session->wanted = byte == LEASE_WANTED;
+    session->wire.pressed = byte == LEASE_WANTED;
   while (n)
     close(fds[--n]);
 }
@@ -151,6 +155,23 @@ session_give_back(struct session *session)
   park(session);
 }
 
+/* The same, and others wait: whether the client goes on. */
+static bool
+keeps_moving(struct session *session)
+{
+  uint64_t bytes = session->wire.bytes_read;
+  uint64_t earned_ms = (bytes - session->stall_bytes) * 1000 / MOVING_BYTES;
+  int64_t began_ms = clock_ms();
+  session->stall_bytes = bytes;
+  session->stalled_ms = (uint64_t)session->stalled_ms > earned_ms
+                            ? session->stalled_ms - (int64_t)earned_ms
+                            : 0;
+  bool ready =
+      wire_ready(&session->wire, (int)(STALL_MS - session->stalled_ms));
+  session->stalled_ms += clock_ms() - began_ms;
+  return ready && session->stalled_ms < STALL_MS;
+}
+
 void
 session_yield(struct session *session)
 {
@@ -158,14 +179,14 @@ session_yield(struct session *session)
   if (!pipeline->running || !pipeline->leased)
     return;
   if (!session->seen_mail) {
-    if (session->wanted || !wire_ready(&session->wire, PAUSE_MS))
+    if (session->wire.pressed || !wire_ready(&session->wire, PAUSE_MS))
       park(session);
     return;
   }
-  if (!session->wanted)
+  if (!session->wire.pressed)
     return;
   if (must_hold(session)) {
-    if (wire_ready(&session->wire, STALL_MS))
+    if (keeps_moving(session))
       return;
     session->lost = true;
   }

@@ -32,6 +32,7 @@ session_end_transaction(struct session *session)
   session->chunk_refusal = NULL;
   session->said_envelope = false;
   session->lost = false;
+  session->stalled_ms = 0;
   session->accepted = 0;
   session->refused = 0;
   session->undecided = 0;
@@ -277,7 +278,9 @@ serve(struct session *session)
   while (!session->why) {
     char *line;
     size_t n;
-    if (!wire_has_line(&session->wire)) {
+    if (session->wire.alarmed)
+      session_hear_pool(session);
+    if (session->wire.pressed || !wire_has_line(&session->wire)) {
       session_settle(session);
       session_yield(session);
     }
@@ -296,8 +299,6 @@ serve(struct session *session)
       session_hang_up(session, "tls", NULL);
       break;
     case WIRE_LINE_ALARM:
-      session_hear_pool(session);
-      break;
     case WIRE_LINE_FAILED:
       break;
     }
@@ -351,7 +352,7 @@ session_run(struct session *session)
   session->wire.idle_ms = (int64_t)config->idle_s * 1000;
   session->wire.line_max = config->line_bytes;
   if (session->pipeline.running)
-    session->wire.alarm = session->pipeline.lease.socket;
+    wire_watch(&session->wire, session->pipeline.lease.socket);
   session->started_ms = clock_ms();
   ucspi_client(&session->client);
   facts_of_environment(&session->facts);
@@ -359,8 +360,11 @@ session_run(struct session *session)
   starttls_begin(session);
   session_greet(session);
   serve(session);
-  wire_close(&session->wire, strcmp(session->why, "quit") != 0 ||
-                                 wire_has_input(&session->wire));
+  bool linger =
+      strcmp(session->why, "quit") != 0 || wire_has_input(&session->wire);
+  if (linger) /* which takes a while */
+    session_give_back(session);
+  wire_close(&session->wire, linger);
   recording_end(session);
   log_end(session);
 }

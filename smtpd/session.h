@@ -69,7 +69,6 @@ struct session {
   bool said_client;          /* the pipeline knows the client as it is now */
   bool said_envelope;        /* the pipeline knows the envelope as it is now */
   bool lost;                 /* it was to be told again, and cannot be: 451 */
-  bool wanted;               /* others wait for the pipeline */
   bool seen_mail;            /* MAIL accepted, or sent and not answered yet */
   bool tls;                  /* the client speaks TLS */
   enum xclient xclient;      /* whether who has connected may say XCLIENT */
@@ -82,16 +81,18 @@ struct session {
                            "nohelo", "connect", "body", "LAST" */
   char const *argument; /* of the command in hand; */
   size_t argument_bytes;
-  uint64_t junk;       /* commands that got nowhere, in a row */
-  size_t accepted;     /* recipients of this transaction */
-  size_t refused;      /* likewise */
-  size_t undecided;    /* likewise, sent and not answered yet */
-  int64_t mail_ms;     /* when this transaction began */
-  int64_t started_ms;  /* when the session began */
-  uint64_t messages;   /* answered 2xx in this session */
-  uint64_t recipients; /* accepted in this session */
-  uint64_t refusals;   /* recipients refused in this session */
-  uint64_t hard;       /* answers 5xx of the pipeline in this session */
+  int64_t stalled_ms;   /* others have waited so long for this transaction: */
+  uint64_t stall_bytes; /* when so much had been read; resume.c */
+  uint64_t junk;        /* commands that got nowhere, in a row */
+  size_t accepted;      /* recipients of this transaction */
+  size_t refused;       /* likewise */
+  size_t undecided;     /* likewise, sent and not answered yet */
+  int64_t mail_ms;      /* when this transaction began */
+  int64_t started_ms;   /* when the session began */
+  uint64_t messages;    /* answered 2xx in this session */
+  uint64_t recipients;  /* accepted in this session */
+  uint64_t refusals;    /* recipients refused in this session */
+  uint64_t hard;        /* answers 5xx of the pipeline in this session */
   uint64_t commands;
   struct wire wire;
   char from[ADDRESS_MAX + 1]; /* reverse-path of this transaction */
@@ -105,16 +106,15 @@ struct session {
 };
 
 /* Serve the client on descriptors 0 and 1 to the end, and close them. session:
- * zeroes but for its config. */
+ * as session_next() leaves it, or zeroes but for its config. */
 void session_run(struct session *session);
 
-/* After that, either: give back what the session has borrowed, */
+/* After either: give back what is still borrowed. */
 void session_end(struct session *session);
 
-/* or get ready for another client: nothing of the last one's is left, but a
- * pipeline of the pool may be, clean. false: the process has to end, with
- * session_end(): it was told to, or what is left cannot be wiped. sessionnext.c
- */
+/* Get ready for another client: nothing of the last one's is left, but a
+ * pipeline of the pool may be, clean. false: the process has to end, it was
+ * told to, or what is left cannot be wiped. sessionnext.c */
 bool session_next(struct session *session);
 
 /* Take the answers that are still to come, and say them. */

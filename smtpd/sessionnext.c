@@ -62,7 +62,7 @@ may_go_on(struct session const *session)
   struct pollfd news[2] = {{pipeline->lease.socket, POLLIN, 0},
                            {pipeline->tail, POLLIN, 0}};
   return pipeline->running && pipeline->leased && !pipeline->broken &&
-         !session->wanted && poll(news, 2, 0) == 0;
+         !session->wire.pressed && poll(news, 2, 0) == 0;
 }
 
 bool

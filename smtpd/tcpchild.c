@@ -185,7 +185,7 @@ go_on(struct tcpchild const *child)
   if (session->pipeline.running &&
       take_next(child, session->pipeline.lease.socket))
     return true;
-  session_end(session); /* the pool wants its pipeline back, or there is none */
+  session_end(session); /* go on waiting without a pipeline */
   return !wire_is_terminated() && take_next(child, -1);
 }
 
@@ -215,7 +215,8 @@ tcpchild_run(struct tcpchild const *child, struct sockaddr_storage const *from,
 {
   int code;
   tcppriority_restore();
-  if (!set_up(child, from, &code))
+  bool admitted = set_up(child, from, &code);
+  if (!admitted && listening < 0)
     _exit(code);
   if (!built_in)
     become(child->program);
@@ -224,5 +225,7 @@ tcpchild_run(struct tcpchild const *child, struct sockaddr_storage const *from,
   else
     process_close(3);
   prctl(PR_SET_NAME, TCPCHILD_BUILT_IN);
+  if (!admitted && !take_next(child, -1))
+    _exit(code);
   exit(serve(child, listening >= 0));
 }

@@ -44,9 +44,10 @@ tcpnext_begin(int listening, pid_t parent)
     stop_listening(SIGUSR1);
 }
 
-/* Wait for a client: of all processes that do, one is woken. The socket is
- * watched for that time only, as each who watches it costs every client some
- * time. Whether one may have come. */
+/* Wait for a client: of all children that do, one is woken, and the parent,
+ * who sees to it that none is left waiting. The socket is watched for that time
+ * only, as each who watches it costs every client some time. Whether one may
+ * have come. */
 static bool
 wait_for_one(int milliseconds, int news)
 {

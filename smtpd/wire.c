@@ -19,6 +19,7 @@
  */
 #define READ_BYTES 65536
 #define LINGER_MS 1000
+#define PRESSED_MS 10000 /* to take what is said, when others wait */
 #define LINGER_BYTES 1048576
 
 /* Set by SIGTERM, which is blocked but in the wait for a command. */
@@ -32,12 +33,19 @@ note_termination(int signal)
 }
 
 void
+wire_watch(struct wire *wire, int fd)
+{
+  wire->alarm = fd;
+  wire->alarmed = false;
+  wire->pressed = false;
+}
+
+void
 wire_init(struct wire *wire, int in, int out, int64_t session_ms)
 {
   wire->in = in;
   wire->out = out;
-  wire->alarm = -1;
-  wire->alarmed = false;
+  wire_watch(wire, -1);
   wire->ready = false;
   wire->closing = false;
   wire->too_long = false;
@@ -98,6 +106,32 @@ wait_for(struct wire *wire, struct pollfd *fds, int64_t *deadline, bool command)
   return 0;
 }
 
+static void
+ring(struct wire *wire)
+{
+  wire->alarm = -1;
+  wire->alarmed = true;
+}
+
+/* Wait until the client takes more; not for long if others wait for what he
+ * holds. 1 or 0. */
+static int
+wait_output(struct wire *wire, int64_t *deadline)
+{
+  struct pollfd fds[2] = {{wire->out, POLLOUT, 0}, {wire->alarm, POLLIN, 0}};
+  if (!*deadline && wire->pressed && wire->idle_ms > PRESSED_MS)
+    *deadline = clock_ms() + PRESSED_MS;
+  while (wait_for(wire, fds, deadline, false)) {
+    if (fds[0].revents)
+      return 1;
+    ring(wire);
+    fds[1].fd = -1;
+    if (*deadline > clock_ms() + PRESSED_MS)
+      *deadline = clock_ms() + PRESSED_MS;
+  }
+  return 0;
+}
+
 int
 wire_flush(struct wire *wire)
 {
@@ -109,13 +143,12 @@ wire_flush(struct wire *wire)
     /* What is said last leaves with the end of the connection. */
     int more = wire->closing ? MSG_MORE : 0;
     ssize_t r = send(wire->out, bytes, n, MSG_DONTWAIT | MSG_NOSIGNAL | more);
-    struct pollfd fds[2] = {{wire->out, POLLOUT, 0}, {-1, 0, 0}};
-    if (r < 0 && errno == ENOTSOCK && wait_for(wire, fds, &deadline, false))
+    if (r < 0 && errno == ENOTSOCK && wait_output(wire, &deadline))
       r = fd_write(wire->out, bytes, n);
     if (r >= 0)
       sent += (size_t)r;
     else if (errno == EAGAIN)
-      wait_for(wire, fds, &deadline, false);
+      wait_output(wire, &deadline);
     else if (errno != EINTR)
       failed(wire, WIRE_ERROR);
   }
@@ -134,8 +167,7 @@ wait_input(struct wire *wire, int64_t *deadline, bool command)
     return 0;
   if (fds[0].revents)
     return 1;
-  wire->alarm = -1;
-  wire->alarmed = true;
+  ring(wire);
   return 0;
 }
 
@@ -144,8 +176,8 @@ static size_t
 receive(struct wire *wire, int64_t *deadline, bool command,
         struct iovec const *room)
 {
-  wire->alarmed = false;
-  if (!wire_flush(wire) || !wait_input(wire, deadline, command))
+  if (!wire_flush(wire) || wire->alarmed ||
+      !wait_input(wire, deadline, command))
     return 0;
   wire->ready = false;
   ssize_t r = fd_read(wire->in, room->iov_base, room->iov_len);
@@ -223,12 +255,17 @@ wire_line(struct wire *wire, char **line, size_t *n)
 bool
 wire_ready(struct wire *wire, int milliseconds)
 {
-  struct pollfd fd = {wire->in, POLLIN, 0};
-  if (!wire_flush(wire))
+  struct pollfd fds[2] = {{wire->in, POLLIN, 0}, {wire->alarm, POLLIN, 0}};
+  if (!wire_flush(wire) || wire->ready || wire_has_line(wire))
     return true;
-  if (!wire->ready)
-    wire->ready = poll(&fd, 1, milliseconds) > 0;
-  return wire->ready;
+  int64_t left = milliseconds, deadline = clock_ms() + milliseconds;
+  while (poll(fds, 2, (int)left) < 0 && errno == EINTR) {
+    left = deadline - clock_ms();
+    if (left < 0)
+      left = 0;
+  }
+  wire->ready = fds[0].revents != 0;
+  return wire->ready && !fds[1].revents;
 }
 
 bool

@@ -30,8 +30,9 @@ enum wire_status {
 
 struct wire {
   int in, out;
-  int alarm;     /* also watched while waiting for input; -1: none */
-  bool alarmed;  /* it became readable, the wait is over, alarm is -1 */
+  int alarm;     /* also watched in every wait for the client; -1: none */
+  bool alarmed;  /* it became readable, and is not watched any more */
+  bool pressed;  /* others wait for what the session holds */
   bool ready;    /* input is known to be there */
   bool closing;  /* wire_close() was called */
   bool too_long; /* what comes is the rest of a line that is dropped */
@@ -50,6 +51,10 @@ struct wire {
 /* Start on two descriptors (left blocking, for others share them), and take
  * SIGTERM from here on. session_ms from now. */
 void wire_init(struct wire *wire, int in, int out, int64_t session_ms);
+
+/* Watch another descriptor, or -1. Until wire_watch() is called once more, or
+ * alarmed is set to false, nothing is read once it has become readable. */
+void wire_watch(struct wire *wire, int fd);
 
 /* Whether SIGTERM has come, since the first wire of this process started. */
 bool wire_is_terminated(void);
@@ -90,8 +95,8 @@ void wire_unread(struct wire *wire, char const *bytes, size_t n);
  * full at most; it stays readable until the next call. Returns its length. */
 size_t wire_purge(struct wire *wire, char const **bytes);
 
-/* Send what was said and wait at most milliseconds for input. Whether some
- * came, or the connection failed. */
+/* Send what was said and wait at most milliseconds for input. Whether some is
+ * there, or the connection failed; false if the alarm is. */
 bool wire_ready(struct wire *wire, int milliseconds);
 
 /* Say text, a line without its CRLF, cut to WIRE_REPLY_MAX. */

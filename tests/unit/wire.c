@@ -1,6 +1,9 @@
-/* The connection: what an alarm leaves of the line that is just coming. */
+/* The connection: alarms while a line comes, and in other waits. */
+#include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "smtpd/wire.h"
@@ -20,7 +23,7 @@ begin(void)
   wire_init(&wire, ends[0], ends[0], 20000);
   wire.idle_ms = 20000;
   wire.line_max = LINE_MAX_BYTES;
-  wire.alarm = alarm[0];
+  wire_watch(&wire, alarm[0]);
   client = ends[1];
   pool = alarm[1];
 }
@@ -65,9 +68,77 @@ test_alarm(size_t n, enum wire_line wanted)
   tap_is_number(wire_line(&wire, &line, &length), WIRE_LINE_ALARM,
                 "an alarm in a line");
   send_bytes('y', 1, "\r\nNOOP\r\n");
+  tap_is_number(wire_line(&wire, &line, &length), WIRE_LINE_ALARM,
+                "... again until it is heard");
+  wire.alarmed = false;
   tap_is_number(wire_line(&wire, &line, &length), wanted,
                 "... does not change what it is");
   is_line("NOOP", "... nor the next one");
+  end();
+}
+
+static void
+test_ready(void)
+{
+  begin();
+  tap_is_number(wire_ready(&wire, 0), false, "nothing has come");
+  send_bytes('x', 1, "");
+  tap_is_number(wire_ready(&wire, 20000), true, "something has");
+  end();
+  begin();
+  send_bytes('x', 1, "");
+  if (write(pool, "W", 1) < 0)
+    _exit(111);
+  tap_is_number(wire_ready(&wire, 20000), false, "something, and an alarm");
+  end();
+}
+
+static void
+ignore(int number)
+{
+  (void)number;
+}
+
+static void
+ring_often(int microseconds)
+{
+  struct itimerval often = {{0, microseconds}, {0, microseconds}};
+  setitimer(ITIMER_REAL, &often, NULL);
+}
+
+/* The wait goes on after a signal, to its end. */
+static void
+test_signals(void)
+{
+  struct sigaction action = {.sa_handler = ignore};
+  sigaction(SIGALRM, &action, NULL);
+  begin();
+  ring_often(5000);
+  tap_is_number(wire_ready(&wire, 100), false, "signals, and nothing else");
+  pid_t pid = fork();
+  if (pid == 0) {
+    usleep(100000);
+    send_bytes('x', 1, "");
+    _exit(0);
+  }
+  tap_is_number(wire_ready(&wire, 20000), true, "signals, and then input");
+  ring_often(0);
+  waitpid(pid, NULL, 0);
+  end();
+}
+
+/* A client that takes nothing: the alarm is heard meanwhile. */
+static void
+test_flush(void)
+{
+  begin();
+  wire.idle_ms = 100;
+  if (write(pool, "W", 1) < 0)
+    _exit(111);
+  while (wire.status == WIRE_OPEN)
+    wire_say(&wire, "250 2.1.0 Ok");
+  tap_is_number(wire.status, WIRE_IDLE, "a client that takes nothing");
+  tap_is_number(wire.alarmed, true, "... and an alarm");
   end();
 }
 
@@ -91,6 +162,9 @@ int
 main(void)
 {
   test_lengths();
+  test_ready();
+  test_signals();
+  test_flush();
   test_alarm(LINE_MAX_BYTES - 3, WIRE_LINE);
   test_alarm(LINE_MAX_BYTES + 1, WIRE_LINE_TOO_LONG);
   return tap_done();
