@@ -2,7 +2,7 @@
  * client is. */
 #include "smtpd/session.h"
 
-#include <string.h>
+#include <stdlib.h>
 
 #include "lib/control.h"
 #include "lib/network.h"
@@ -17,18 +17,22 @@ is_listed(struct session const *session)
   struct network network;
   bool found = false;
   int n = control_list("xclient", entry, PEERS_MAX + 1);
-  for (int i = 0; i < n; i++)
+  bool failed = n < 0;
+  for (int i = 0; i < n && !failed; i++)
     if (network_scan(&network, entry[i]))
       found = found || network_has(&network, session->client.addr);
     else
-      n = control_invalid("xclient", "neither an address nor a network");
-  if (n < 0) {
+      failed =
+          control_invalid("xclient", "neither an address nor a network") < 0;
+  if (n > 0)
+    free(entry[0]);
+  if (failed) {
     struct log log;
     session_log(session, &log, "error: no XCLIENT");
     log_string(&log, "error", control_error());
     log_write(&log);
   }
-  return n >= 0 && found;
+  return !failed && found;
 }
 
 bool
