@@ -88,6 +88,7 @@ lane_probe(struct lane *lane)
     return -1;
   }
   lane->blind = blind == lane->stages;
+  lane->started = true;
   enter(lane, LANE_IDLE);
   return 1;
 }
@@ -112,11 +113,17 @@ lane_press(struct lane *lane)
   }
 }
 
-/* A borrower may tell of a dead stage by leaving before we hear of it. */
+/* Whether what has ended tells something. A borrower may tell of a dead stage
+ * by leaving before we hear of it; and those behind a dead stage see an end of
+ * file. */
 static bool
-is_crash(struct lane const *lane, int status)
+is_news(struct lane const *lane, int status)
 {
-  return WIFSIGNALED(status) && WTERMSIG(status) != SIGPIPE && !lane->signalled;
+  bool failed = WIFEXITED(status) && WEXITSTATUS(status);
+  bool crashed = WIFSIGNALED(status) && WTERMSIG(status) != SIGPIPE;
+  if (lane->state == LANE_ENDING)
+    return (crashed && !lane->signalled) || (failed && !lane->started);
+  return failed || crashed || !lane->failed;
 }
 
 bool
@@ -130,12 +137,11 @@ lane_reaped(struct lane *lane, pid_t pid, int status)
     return false;
   lane->pids[i] = 0;
   lane->alive--;
-  if (lane->state == LANE_ENDING) {
-    if (!lane->alive)
-      enter(lane, LANE_FREE);
-    if (!is_crash(lane, status))
-      return true;
-  }
+  bool is_told = is_news(lane, status);
+  if (lane->state == LANE_ENDING && !lane->alive)
+    enter(lane, LANE_FREE);
+  if (!is_told)
+    return true;
   lane->failed = true;
   log_start(&log, "error: stage ended");
   log_string(&log, "stage", lane->config->stage[i][0]);

@@ -35,6 +35,7 @@ enum lane_state {
 struct lane {
   enum lane_state state;
   bool blind;     /* no stage judges senders */
+  bool started;   /* the probe has come out */
   bool failed;    /* a stage ended by itself */
   bool signalled; /* ENDING: SIGTERM was sent */
   int head, tail;

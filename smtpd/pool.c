@@ -12,8 +12,6 @@
 #include "smtpd/lease.h"
 
 #define GROW_AFTER_MS 50   /* somebody has waited so long */
-#define ASK_AFTER_MS 50    /* somebody has held a lane so long */
-#define ANSWER_MS 200      /* who was asked cannot give it back, or will not */
 #define GROW_STEP 8        /* lanes started at once */
 #define START_MS 30000     /* a lane's time to start */
 #define RETRY_MS 1000      /* after a lane that failed to start */
@@ -78,7 +76,8 @@ grow(struct pool *pool)
   struct lane *lane = pool->lanes;
   struct lane *end = lane + pool->slots;
   if (pool->total >= pool->most + is_renewing(pool) ||
-      pool->now_ms < pool->start_after_ms || (pool->retry_ms && pool->starting))
+      pool->now_ms < pool->start_after_ms ||
+      ((!pool->started || pool->retry_ms) && pool->starting))
     return 0;
   while (lane < end && lane->state != LANE_FREE)
     lane++;
@@ -196,27 +195,6 @@ part(struct pool *pool, int fd, bool clean)
   serve_waiting(pool);
 }
 
-/* Ask as many holders as others wait, those who have held longest first, to
- * give back; none who may just be at work, and others for those who did not. */
-static void
-ask_back(struct pool *pool)
-{
-  size_t wanted = pool->waiting.length;
-  int64_t since_ms = pool->now_ms - ASK_AFTER_MS;
-  for (int fd = pool->holding.first; fd >= 0 && wanted;
-       fd = pool->borrowers[fd].next) {
-    struct borrower *holder = pool->borrowers + fd;
-    if (holder->since_ms > since_ms)
-      return;
-    if (!holder->asked_ms) {
-      fdpass_send(fd, LEASE_WANTED, NULL, 0);
-      holder->asked_ms = pool->now_ms;
-    }
-    if (pool->now_ms - holder->asked_ms < ANSWER_MS)
-      wanted--;
-  }
-}
-
 void
 pool_borrow(struct pool *pool, int fd)
 {
@@ -242,7 +220,7 @@ pool_borrow(struct pool *pool, int fd)
   borrower->waiting = true;
   pool_enqueue(pool, &pool->waiting, fd);
   serve_waiting(pool);
-  ask_back(pool);
+  pool_ask_back(pool);
 }
 
 void
@@ -292,6 +270,7 @@ pool_probe(struct pool *pool, size_t i)
     return;
   }
   pool->starting--;
+  pool->started = true;
   pool->retry_ms = 0;
   unwatch(pool, lane->tail);
   lane->next = pool->idle;
@@ -386,7 +365,7 @@ pool_tick(struct pool *pool)
     while (pool->starting < step && pool->starting < pool->waiting.length &&
            grow(pool))
       ;
-    ask_back(pool);
+    pool_ask_back(pool);
     refuse_late(pool);
   }
   pool_log(pool);

@@ -46,6 +46,7 @@ struct pool {
   struct lane *idle; /* the last one used first: its caches are warm */
   size_t total;      /* lanes starting, idle and lent */
   size_t starting;
+  bool started;           /* one has; before, there is one try at a time */
   int64_t start_after_ms; /* no new lane before: the last one failed */
   int64_t retry_ms;       /* it was put off so long; 0: the last one started */
   size_t borrowers_max;   /* descriptors */
@@ -86,6 +87,10 @@ void pool_reap(struct pool *pool);
 /* For pool.c: put a borrower at the end of a queue, since now; take it out. */
 void pool_enqueue(struct pool *pool, struct queue *queue, int fd);
 void pool_dequeue(struct pool *pool, struct queue *queue, int fd);
+
+/* Ask as many holders as others wait, those who have held longest first, to
+ * give back; none who may just be at work, and others for those who did not. */
+void pool_ask_back(struct pool *pool);
 
 /* Log who has waited, once a second. */
 void pool_log(struct pool *pool);

@@ -1,8 +1,12 @@
 #include "smtpd/pool.h"
 
+#include "lib/fdpass.h"
 #include "lib/log.h"
+#include "smtpd/lease.h"
 
-#define LOG_MS 1000 /* between two lines about waiting */
+#define LOG_MS 1000     /* between two lines about waiting */
+#define ASK_AFTER_MS 50 /* somebody has held a lane so long */
+#define ANSWER_MS 200   /* who was asked cannot give it back, or will not */
 
 void
 pool_enqueue(struct pool *pool, struct queue *queue, int fd)
@@ -32,6 +36,25 @@ pool_dequeue(struct pool *pool, struct queue *queue, int fd)
   else
     queue->last = borrower->previous;
   queue->length--;
+}
+
+void
+pool_ask_back(struct pool *pool)
+{
+  size_t wanted = pool->waiting.length;
+  int64_t since_ms = pool->now_ms - ASK_AFTER_MS;
+  for (int fd = pool->holding.first; fd >= 0 && wanted;
+       fd = pool->borrowers[fd].next) {
+    struct borrower *holder = pool->borrowers + fd;
+    if (holder->since_ms > since_ms)
+      return;
+    if (!holder->asked_ms) {
+      fdpass_send(fd, LEASE_WANTED, NULL, 0);
+      holder->asked_ms = pool->now_ms;
+    }
+    if (pool->now_ms - holder->asked_ms < ANSWER_MS)
+      wanted--;
+  }
 }
 
 void

@@ -203,8 +203,24 @@ def test_crash_at_the_end():
        "a stage that crashes when its pipeline is given up: logged", trap.log())
 
 
+def test_who_failed():
+    """What the end of a stage brings about is no failure of others."""
+    trap = new_trap("-n1", "-m1")
+    deliver(trap, "first")
+    os.kill(sorted(stages(trap))[1], signal.SIGKILL)
+    wait_until(lambda: "error: stage ended stage=" in trap.log())
+    ok(deliver(trap, "a").startswith(ACCEPTED), "a stage is killed: replaced")
+    is_same(re.findall("stage ended stage=.* (?:exit|signal)=.*", trap.log()),
+            [re.search("stage ended .* signal=9", trap.log())[0]],
+            "... and alone in the log")
+    trap = Trap(pipeline=("received-line", "sh -c 'exit 7'", "cat"))
+    trap.start_pool("-n4", "-m4", "-w1")
+    ok(wait_until(lambda: "stage=sh place=2 " in trap.log()),
+       "one that fails at the start: it has its name in the log", trap.log())
+
+
 def test_failing_start():
-    """The stage waits for the probe, so that all of a batch are started."""
+    """The stage waits for the probe."""
     trap = Trap(poolwait="3600", pipeline=(
         "sh -c 'test -e good; bad=$?; echo >>tries; "
         "[ $bad = 1 ] || exec cat; read probe'",))
@@ -215,7 +231,7 @@ def test_failing_start():
         return os.path.exists(trap.dir + "/tries") and \
             os.path.getsize(trap.dir + "/tries")
 
-    ok(wait_until(lambda: tries() >= 9), "pipelines that fail at their start "
+    ok(wait_until(lambda: tries() >= 2), "pipelines that fail at their start "
        "are tried again", tries())
     client = trap.connect(kind=socket.SOCK_STREAM)
     client.greet()
@@ -224,8 +240,7 @@ def test_failing_start():
             "nobody is served then, nor need wait")
     client.close()
     # None comes earlier than a second after the one before.
-    ok(tries() <= 9 + time.monotonic() - began,
-       "it is one at a time then", tries())
+    ok(tries() <= 1 + time.monotonic() - began, "it is one at a time", tries())
     tried = tries()
     with open(trap.dir + "/good", "wb"):
         trap.pool.send_signal(signal.SIGHUP)
@@ -497,6 +512,7 @@ test_same_stages()
 test_sender_judged()
 test_dead_stage()
 test_crash_at_the_end()
+test_who_failed()
 test_failing_start()
 test_renewed_in_vain()
 test_worn()
