@@ -362,9 +362,9 @@ main(int argc, char **argv)
   char const *directory = read_options(&self, argc, argv);
   if (getrandom(&self.expiry.seed, sizeof self.expiry.seed, 0) == -1)
     strerr_diefusys(EXIT_TEMPORARY, "get random bytes");
+  jobqueue_insist(directory);
   if (jobtaker_start(&self.taker, directory, NULL) == -1)
     strerr_diefusys(EXIT_PERMANENT, "use directory ", directory);
-  jobqueue_doubt(directory);
   jobtaker_init(&self.taker, &self.job);
   stop_begin();
   do

@@ -38,7 +38,10 @@ static void
 set_up(struct fsck *fsck, char const *directory)
 {
   struct jobqueue *queue = &fsck->taker.queue;
-  jobqueue_doubt(directory);
+  if (fsck->repair)
+    jobqueue_insist(directory);
+  else
+    jobqueue_doubt(directory);
   if (jobtaker_start(&fsck->taker, directory, NULL) == -1)
     strerr_diefusys(EXIT_PERMANENT, "use directory ", directory);
   if ((fsck->repair ? jobtaker_ready(&fsck->taker) : jobqueue_look(queue)) ==

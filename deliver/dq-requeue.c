@@ -173,9 +173,9 @@ main(int argc, char **argv)
   struct aside *aside = &self.aside;
   process_begin("dq-requeue");
   int first = read_options(&self, argc, argv);
-  jobqueue_doubt(self.directory);
+  jobqueue_insist(self.directory);
   if (self.target)
-    jobqueue_doubt(self.target);
+    jobqueue_insist(self.target);
   if (aside_start(aside, self.directory, self.target) == -1)
     strerr_diefusys(EXIT_PERMANENT, "use directory ",
                     self.target ? self.target : self.directory);

@@ -15,6 +15,7 @@
 #include "lib/address.h"
 #include "lib/control.h"
 #include "lib/exitcode.h"
+#include "lib/jobqueue.h"
 #include "lib/log.h"
 #include "lib/process.h"
 #include "lib/stagelist.h"
@@ -127,6 +128,7 @@ static void
 set_up(struct worker *worker, struct options const *options,
        char const *directory)
 {
+  jobqueue_insist(directory);
   if (jobtaker_start(&worker->taker, directory, options->host) == -1)
     strerr_diefusys(EXIT_PERMANENT, "use directory ", directory);
   worker->taker.locker.lifetime_s = (int64_t)options->lifetime_s;

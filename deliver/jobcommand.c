@@ -15,6 +15,7 @@
 #include <skalibs/types.h>
 
 #include "lib/exitcode.h"
+#include "lib/jobqueue.h"
 
 #define LIFETIME_S 600
 #define RESCAN_MS 30000
@@ -28,6 +29,7 @@ jobcommand_start(struct jobcommand *self, char const *directory, char **command)
 {
   struct worker *worker = &self->worker;
   struct jobqueue_failure const *failure = &worker->taker.queue.failure;
+  jobqueue_insist(directory);
   if (jobtaker_start(&worker->taker, directory, NULL) == -1)
     strerr_diefusys(EXIT_PERMANENT, "use directory ", directory);
   worker->rules = (struct retry_rules){RETRY_FIRST_S, RETRY_MOST_S,

@@ -14,6 +14,8 @@
 #include <skalibs/djbunix.h>
 #include <skalibs/strerr.h>
 
+#include "lib/exitcode.h"
+
 #define DIRECTORY (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
 
 int
@@ -95,6 +97,23 @@ jobqueue_close(struct jobqueue *queue)
   queue->path[0] = 0;
 }
 
+/* What root makes in another's queue is the other's, or his programs could not
+ * write there. */
+static int
+give_away(int parent, int fd)
+{
+  struct stat status;
+  if (geteuid() != 0)
+    return 0;
+  if (fstat(parent, &status) == -1)
+    return -1;
+  if (status.st_uid == 0)
+    return 0;
+  return fchown(fd, status.st_uid, status.st_gid) == -1
+             ? -1
+             : fchmod(fd, status.st_mode & 07777);
+}
+
 /* Open a directory in parent, or make it and see that its name is on disk. */
 static int
 open_or_make(int parent, char const *name)
@@ -102,11 +121,13 @@ open_or_make(int parent, char const *name)
   int fd = openat(parent, name, DIRECTORY);
   if (fd >= 0 || errno != ENOENT)
     return fd;
-  if (mkdirat(parent, name, 0777) == -1 && errno != EEXIST)
+  bool made = mkdirat(parent, name, 0777) == 0;
+  if ((!made && errno != EEXIST) || fd_sync(parent) == -1)
     return -1;
-  if (fd_sync(parent) == -1)
-    return -1;
-  return openat(parent, name, DIRECTORY);
+  fd = openat(parent, name, DIRECTORY);
+  if (fd >= 0 && made && give_away(parent, fd) == -1)
+    close_one(&fd);
+  return fd;
 }
 
 static int
@@ -207,23 +228,45 @@ jobqueue_look(struct jobqueue *queue)
   return -1;
 }
 
-void
-jobqueue_doubt(char const *directory)
+static char const no_queue[] =
+    " is no queue: it has other things in it, and no directory queue";
+
+/* Whether one that is only just made can have it. */
+static bool
+is_of_queue(char const *name)
+{
+  return name[0] == '.' || !strcmp(name, "tmp") || !strcmp(name, "data") ||
+         !strcmp(name, "active") || !strcmp(name, "lost+found");
+}
+
+static bool
+is_no_queue(char const *directory)
 {
   bool has_queue = false, has_others = false;
   struct dirent *entry;
   DIR *stream = opendir(directory);
   if (!stream)
-    return; /* who uses it will say why */
+    return false; /* who uses it will say why */
   while (!has_queue && (entry = readdir(stream))) {
     has_queue = !strcmp(entry->d_name, "queue");
-    has_others = has_others || (entry->d_name[0] != '.' &&
-                                strcmp(entry->d_name, "lost+found") != 0);
+    has_others = has_others || !is_of_queue(entry->d_name);
   }
   closedir(stream);
-  if (!has_queue && has_others)
-    strerr_warnw(directory, " is no queue: it has other things in it, and no "
-                            "directory queue");
+  return !has_queue && has_others;
+}
+
+void
+jobqueue_doubt(char const *directory)
+{
+  if (is_no_queue(directory))
+    strerr_warnw(directory, no_queue);
+}
+
+void
+jobqueue_insist(char const *directory)
+{
+  if (is_no_queue(directory))
+    strerr_dief(EXIT_PERMANENT, directory, no_queue);
 }
 
 static int

@@ -60,6 +60,9 @@ int jobqueue_look(struct jobqueue *queue);
  * has no queue/, but other things. */
 void jobqueue_doubt(char const *directory);
 
+/* The same, but end with 100: nothing is to be made there. */
+void jobqueue_insist(char const *directory);
+
 void jobqueue_close(struct jobqueue *queue);
 
 /* The directory for a data path ("data/H1/H2/NAME"), made where it is missing,

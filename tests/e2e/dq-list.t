@@ -188,7 +188,18 @@ def test_doubt():
                 for name in ("above", "fresh", "above/q")]
         equal([" is no queue: " in text for text in said],
               [True, False, False], program + ": what can be no queue")
-    equal(os.listdir("above"), ["q"], "nothing is made")
+    for command in (["dq-requeue", "above"],
+                    ["dq-requeue", "-t", "above", "fresh"],
+                    ["dq-expire", "-a9", "above"], ["dq-fsck", "-y", "above"],
+                    ["dq-deque", "--dir", "above", "cat"],
+                    ["dq-server", "--dir", "above", "cat"],
+                    ["dq-run", "above", "cat"]):
+        done_ = subprocess.run([BUILD + "/" + command[0], *command[1:]],
+                               check=False, capture_output=True,
+                               timeout=DEADLINE_S)
+        equal((done_.returncode, b"fatal: above is no queue" in done_.stderr),
+              (100, True), " ".join(command) + ": nothing is done there")
+    equal(os.listdir("above"), ["q"], "... nor made")
 
 
 for test in (test_text, test_damaged, test_damaged_data, test_tries, test_json,

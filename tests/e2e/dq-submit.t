@@ -39,6 +39,20 @@ def test_files():
     equal(len(files("q")), 8, "nothing else")
 
 
+def test_root():
+    """What root makes in another's queue is the other's."""
+    if os.geteuid() != 0:
+        return
+    os.mkdir("q")
+    os.chown("q", 1, 2)
+    os.chmod("q", 0o2770)
+    equal(run("--dir", "q", data=b"x")[0], 0, "root, in another's queue")
+    equal({(status.st_uid, status.st_gid, status.st_mode & 0o7777)
+           for folder, _, _ in os.walk("q")
+           for status in [os.stat(folder)]}, {(1, 2, 0o2770)},
+          "... makes directories that he can use")
+
+
 def test_input():
     os.mkdir("q")
     code, out, _ = run("-dir=q", "--meta", "k k=v: =w", "-m", "empty=",
@@ -116,8 +130,8 @@ def test_full():
     equal(code, 111, "standard output is full: 111")
 
 
-for test in (test_files, test_input, test_usage, test_failures, test_signal,
-             test_full):
+for test in (test_files, test_root, test_input, test_usage, test_failures,
+             test_signal, test_full):
     with Top():
         test()
 done()
