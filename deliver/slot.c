@@ -168,6 +168,7 @@ slot_end(struct slot *slot, bool in_trouble, int64_t now_ms)
 {
   if (slot->state == SLOT_EMPTY || slot->state == SLOT_ENDING)
     return;
+  slot->in_trouble = in_trouble;
   if (in_trouble)
     lengthen_pause(slot);
   if (in_trouble && slot->alive)
@@ -181,7 +182,8 @@ static void
 log_end(struct slot const *slot, size_t stage, int status)
 {
   struct log log;
-  if (slot->state == SLOT_ENDING && WIFEXITED(status) && !WEXITSTATUS(status))
+  if (slot->state == SLOT_ENDING && !slot->in_trouble && WIFEXITED(status) &&
+      !WEXITSTATUS(status))
     return;
   log_start(&log, "stage ended");
   log_string(&log, "stage", slot->stage[stage][0]);

@@ -31,7 +31,8 @@ struct slot {
   size_t stages;    /* in stage and pids */
   size_t alive;     /* of these not yet reaped */
   bool worn;        /* to be ended when it is IDLE */
-  bool killed;      /* ENDING: SIGKILL was sent */
+  bool in_trouble;  /* ENDING: not of its own accord */
+  bool killed;      /* likewise: SIGKILL was sent */
   int64_t since_ms; /* in this state */
   int64_t sent_ms;  /* the job; */
   int64_t beat_ms;  /* its lock was last touched */
