@@ -197,5 +197,6 @@ control_me(char *out, size_t size)
   if (gethostname(host, sizeof host - 1) < 0 || !host[0])
     strcpy(host, "localhost");
   host[sizeof host - 1] = 0;
-  return control_line("me", host, out, size);
+  int r = control_line("me", host, out, size);
+  return r >= 0 && !out[0] ? invalid("me", EINVAL, "empty") : r;
 }
