@@ -12,10 +12,13 @@
 /* Between two transactions, a lent pipeline is kept for a client that goes on
  * at once. */
 #define PAUSE_MS 50
-/* A transaction that cannot be told again may stop for so long in all when
- * others wait, not counted what it takes to send so many bytes a second. */
+/* A body of which the pipeline has some cannot be told again. When others wait
+ * it may stop for so long in all, not counted what it takes to send so many
+ * bytes a second; of which twice as many are wanted after each such time. */
 #define STALL_MS 1000
 #define MOVING_BYTES 16384
+#define DOUBLE_MS 10000
+#define DOUBLE_MOST 20
 
 /* Stands for the first letter of a command that was refused. */
 #define REFUSED '-'
@@ -28,15 +31,16 @@ replay_start(struct replay *replay)
   replay->decided = 0;
 }
 
-void
+bool
 replay_add(struct replay *replay, char const *line, size_t n)
 {
   if (n > sizeof replay->lines - replay->used)
     replay->fits = false;
   if (!replay->fits)
-    return;
+    return false;
   memcpy(replay->lines + replay->used, line, n);
   replay->used += n;
+  return true;
 }
 
 void
@@ -129,8 +133,7 @@ park(struct session *session)
 static bool
 must_hold(struct session const *session)
 {
-  return session->said_envelope &&
-         (!session->replay.fits || session->body.passed);
+  return session->said_envelope && session->body.passed;
 }
 
 void
@@ -159,9 +162,14 @@ session_give_back(struct session *session)
 static bool
 keeps_moving(struct session *session)
 {
-  uint64_t bytes = session->wire.bytes_read;
-  uint64_t earned_ms = (bytes - session->stall_bytes) * 1000 / MOVING_BYTES;
   int64_t began_ms = clock_ms();
+  if (!session->pressed_ms)
+    session->pressed_ms = began_ms;
+  int64_t doubled = (began_ms - session->pressed_ms) / DOUBLE_MS;
+  uint64_t rate = (uint64_t)MOVING_BYTES
+                  << (doubled < DOUBLE_MOST ? doubled : DOUBLE_MOST);
+  uint64_t bytes = session->wire.bytes_read;
+  uint64_t earned_ms = (bytes - session->stall_bytes) * 1000 / rate;
   session->stall_bytes = bytes;
   session->stalled_ms = (uint64_t)session->stalled_ms > earned_ms
                             ? session->stalled_ms - (int64_t)earned_ms
@@ -178,6 +186,11 @@ session_yield(struct session *session)
   struct pipeline *pipeline = &session->pipeline;
   if (!pipeline->running || !pipeline->leased)
     return;
+  /* Who takes no replies pauses, too. */
+  if (!must_hold(session) && !wire_push(&session->wire)) {
+    park(session);
+    return;
+  }
   if (!session->seen_mail) {
     if (session->wire.pressed || !wire_ready(&session->wire, PAUSE_MS))
       park(session);

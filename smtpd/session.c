@@ -32,7 +32,7 @@ session_end_transaction(struct session *session)
   session->chunk_refusal = NULL;
   session->said_envelope = false;
   session->lost = false;
-  session->stalled_ms = 0;
+  session->pressed_ms = session->stalled_ms = 0;
   session->accepted = 0;
   session->refused = 0;
   session->undecided = 0;
@@ -278,9 +278,12 @@ serve(struct session *session)
   while (!session->why) {
     char *line;
     size_t n;
+    bool has_line = wire_has_line(&session->wire);
+    if (has_line)
+      wire_heed(&session->wire);
     if (session->wire.alarmed)
       session_hear_pool(session);
-    if (session->wire.pressed || !wire_has_line(&session->wire)) {
+    if (session->wire.pressed || !has_line) {
       session_settle(session);
       session_yield(session);
     }

@@ -29,13 +29,13 @@
 #include "smtpd/pipeline.h"
 #include "smtpd/wire.h"
 
-#define REPLAY_BYTES 16384
+#define REPLAY_BYTES 65536
 
 enum xclient { XCLIENT_NOT_ASKED, XCLIENT_YES, XCLIENT_NO };
 
 /* The MAIL and RCPT lines of this transaction, as the pipeline has them. */
 struct replay {
-  bool fits; /* else there was no room for all */
+  bool fits; /* else there was no room for all, nor for more */
   size_t used;
   size_t decided; /* up to here their answers have come */
   char lines[REPLAY_BYTES];
@@ -81,7 +81,8 @@ struct session {
                            "nohelo", "connect", "body", "LAST" */
   char const *argument; /* of the command in hand; */
   size_t argument_bytes;
-  int64_t stalled_ms;   /* others have waited so long for this transaction: */
+  int64_t pressed_ms;   /* since when others wait for this transaction; */
+  int64_t stalled_ms;   /* so long it did not move; */
   uint64_t stall_bytes; /* when so much had been read; resume.c */
   uint64_t junk;        /* commands that got nowhere, in a row */
   size_t accepted;      /* recipients of this transaction */
@@ -178,9 +179,9 @@ void session_log_names(struct session const *session, struct log *log);
 
 /* resume.c */
 
-/* Start with MAIL; add RCPT; its answer has come. */
+/* Start; add MAIL or RCPT, false if it does not fit; RCPT's answer has come. */
 void replay_start(struct replay *replay);
-void replay_add(struct replay *replay, char const *line, size_t n);
+bool replay_add(struct replay *replay, char const *line, size_t n);
 void replay_decide(struct replay *replay, bool accepted);
 
 /* See that a pipeline runs and knows client and envelope. 1, or 0 if there is

@@ -131,7 +131,7 @@ starttls(struct session *session, size_t argument_bytes)
   /* A handshake takes as long as the client likes: no pipeline waits for it. */
   session_reset(session);
   pipeline_end(&session->pipeline);
-  session->wire.alarm = -1;
+  wire_watch(&session->wire, -1);
   session_put(session, "220 2.0.0 Ready to start TLS");
   purge(session);
   if (wire_flush(&session->wire))

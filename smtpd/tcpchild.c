@@ -225,7 +225,11 @@ tcpchild_run(struct tcpchild const *child, struct sockaddr_storage const *from,
   else
     process_close(3);
   prctl(PR_SET_NAME, TCPCHILD_BUILT_IN);
-  if (!admitted && !take_next(child, -1))
-    _exit(code);
+  if (!admitted) {
+    close(0);
+    close(1);
+    if (!take_next(child, -1))
+      _exit(code);
+  }
   exit(serve(child, listening >= 0));
 }

@@ -16,7 +16,8 @@ address_mode(struct session const *session)
 }
 
 /* Make the line of a MAIL or RCPT where the pipeline will find it, and keep a
- * copy. Returns its length. */
+ * copy. Returns its length; 0 if there is no room for a copy, and the pipeline
+ * may be another's before the end. */
 static size_t
 make_line(struct session *session, char const *verb,
           struct envelope_command const *command)
@@ -26,8 +27,7 @@ make_line(struct session *session, char const *verb,
     session_settle(session);
   char *line = pipeline_room(pipeline, COMMAND_LINE_MAX);
   size_t n = smtp_format(verb, command, line, COMMAND_LINE_MAX);
-  replay_add(&session->replay, line, n);
-  return n;
+  return replay_add(&session->replay, line, n) || !pipeline->leased ? n : 0;
 }
 
 /* Send it, its answer to be taken later. */
@@ -147,6 +147,10 @@ transaction_rcpt(struct session *session, char const *argument, size_t n)
     return;
   }
   n = make_line(session, "RCPT TO", &rcpt);
+  if (!n) {
+    session_say(session, "452 4.5.3 Too many recipients");
+    return;
+  }
   session->undecided++;
   session->junk = 0;
   send_line(session, EXPECT_RCPT, n);

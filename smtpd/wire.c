@@ -19,7 +19,7 @@
  */
 #define READ_BYTES 65536
 #define LINGER_MS 1000
-#define PRESSED_MS 10000 /* to take what is said, when others wait */
+#define PRESSED_MS 1000 /* to take what is said, when others wait */
 #define LINGER_BYTES 1048576
 
 /* Set by SIGTERM, which is blocked but in the wait for a command. */
@@ -132,6 +132,28 @@ wait_output(struct wire *wire, int64_t *deadline)
   return 0;
 }
 
+void
+wire_heed(struct wire *wire)
+{
+  struct pollfd fd = {wire->alarm, POLLIN, 0};
+  if (wire->alarm >= 0 && poll(&fd, 1, 0) > 0)
+    ring(wire);
+}
+
+bool
+wire_push(struct wire *wire)
+{
+  if (!wire->output_used || wire->status != WIRE_OPEN)
+    return true;
+  ssize_t r = send(wire->out, wire->output, wire->output_used,
+                   MSG_DONTWAIT | MSG_NOSIGNAL);
+  if (r < 0)
+    return errno != EAGAIN;
+  wire->output_used -= (size_t)r;
+  memmove(wire->output, wire->output + r, wire->output_used);
+  return !wire->output_used;
+}
+
 int
 wire_flush(struct wire *wire)
 {
@@ -165,8 +187,9 @@ wait_input(struct wire *wire, int64_t *deadline, bool command)
     return 1;
   if (!wait_for(wire, fds, deadline, command))
     return 0;
-  if (fds[0].revents)
+  if (!fds[1].revents)
     return 1;
+  wire->ready = fds[0].revents != 0;
   ring(wire);
   return 0;
 }

@@ -56,6 +56,10 @@ void wire_init(struct wire *wire, int in, int out, int64_t session_ms);
  * alarmed is set to false, nothing is read once it has become readable. */
 void wire_watch(struct wire *wire, int fd);
 
+/* Look whether it is readable, without a wait: for who has no reason to wait.
+ */
+void wire_heed(struct wire *wire);
+
 /* Whether SIGTERM has come, since the first wire of this process started. */
 bool wire_is_terminated(void);
 
@@ -101,6 +105,10 @@ bool wire_ready(struct wire *wire, int milliseconds);
 
 /* Say text, a line without its CRLF, cut to WIRE_REPLY_MAX. */
 void wire_say(struct wire *wire, char const *text);
+
+/* Send what was said as far as the client takes it without a wait. false: he
+ * does not take all of it. */
+bool wire_push(struct wire *wire);
 
 /* Send what was said. 1 or 0. */
 int wire_flush(struct wire *wire);

@@ -68,7 +68,7 @@ def body(client):
     return client.reply()
 
 
-def is_served(trap, name):
+def is_served(trap, name, accepted=ACCEPTED):
     """Whether another client can deliver."""
     client = connect(trap)
     client.say(*ENVELOPE)
@@ -76,7 +76,7 @@ def is_served(trap, name):
     answer = body(client)
     client.say("QUIT")
     client.close()
-    return ok(answer.startswith(ACCEPTED), f"{name}: the next is served", answer)
+    return ok(answer.startswith(accepted), f"{name}: the next is served", answer)
 
 
 def test_given_back_empty():
@@ -125,6 +125,64 @@ def test_reads_nothing():
     is_served(trap, "one takes no replies")
     sock.close()
     server.stop()
+
+
+def test_much_waits():
+    """A client whose commands are there already, and take their time."""
+    trap = Trap(poolwait=str(DEADLINE_S - 20), pipeline=(
+        "sh -c 'while read -r l; do case $l in MAIL*slow*) sleep 1;; "
+        "RCPT*) l=\"250 2.1.5 ok\";; BDAT*LAST) read -r _; read -r _; "
+        "read -r _; echo XNOTE queued=x; l=\"250 2.6.0 ok\";; esac; "
+        "echo \"$l\"; done'",))
+    trap.start_pool("-n1", "-m1")
+    client = connect(trap)
+    client.send(b"MAIL FROM:<slow@b.example>\r\nRSET\r\n" * 100)
+    is_served(trap, "a hundred MAIL at a stage that takes a second for each",
+              b"250 2.6.0 ok")
+    client.process.kill()
+    client.close()
+
+
+def test_flood():
+    """A client that sends without a pause and takes all replies."""
+    trap = new_trap("-n1", "-m1")
+    client = connect(trap)
+    piece = "".join(f"{line}\r\n" for line in (
+        *ENVELOPE, *[ENVELOPE[1]] * 500, "RSET")).encode()
+
+    def take():
+        try:
+            while client.socket.recv(65536):
+                pass
+        except OSError:
+            pass
+
+    taker = threading.Thread(target=take)
+    taker.start()
+    with Thread(lambda: client.send(piece)):
+        is_served(trap, "MAIL, many RCPT and RSET without a pause")
+    client.socket.shutdown(socket.SHUT_RDWR)
+    taker.join()
+    client.close()
+
+
+def test_long_envelope():
+    """What is told of the envelope can always be told again."""
+    trap = new_trap("-n1", "-m1", maxrcpt="10000")
+    client = connect(trap)
+    client.say(ENVELOPE[0])
+    answers = [client.say(f"RCPT TO:<{n}{'u' * 200}@trap.example>")[:3]
+               for n in range(400)]
+    taken = answers.count(b"250")
+    is_same(answers, [b"250"] * taken + [b"452"] * (400 - taken),
+            "as many recipients as there is room for")
+    ok(250 < taken < 320, "... of 65536 bytes", taken)
+    is_served(trap, "one with many recipients")
+    client.say("DATA")
+    ok(body(client).startswith(ACCEPTED), "... who goes on then")
+    is_same(max(job.meta["rcpt_to"].count(b"@") for job in trap.jobs()), taken,
+            "... with all that were taken")
+    client.close()
 
 
 def begin_large(trap):
@@ -207,6 +265,9 @@ def test_lingers():
 
 test_given_back_empty()
 test_reads_nothing()
+test_much_waits()
+test_flood()
+test_long_envelope()
 test_trickles()
 test_keeps_moving()
 test_begins_anew()

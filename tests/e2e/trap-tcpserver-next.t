@@ -9,6 +9,7 @@ import re
 import signal
 import socket
 import sys
+import threading
 import time
 
 sys.dont_write_bytecode = True
@@ -441,6 +442,39 @@ def test_told_to_end():
             went_on(False, "it would have gone on")
 
 
+def test_denied():
+    """Whom the rules deny takes no other client's process with him."""
+    trap = Trap()
+    rules = trap.dir + "/denied"
+    bad, good = source(), source()
+    with open(rules, "w", encoding="ascii") as f:
+        f.write(f"{bad}:deny\n:allow\n")
+    ok(not os.system(f"tcprules {rules}.cdb {rules}.tmp <{rules}"), "rules")
+    server = TcpServer(trap, "-x", "denied.cdb", "-c", "300", "-b", "900")
+    over = threading.Event()
+    heard = set()
+
+    def be_denied():
+        while not over.is_set():
+            client = server.connect(source=bad)
+            heard.add(client.receive())
+            client.close()
+
+    threads = [threading.Thread(target=be_denied) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    greetings = set()
+    for _ in range(2000):
+        client = server.connect(source=good)
+        greetings.add(client.reply())
+        say_quit(client)
+    over.set()
+    for thread in threads:
+        thread.join()
+    is_same(heard, {b""}, "who is denied is hung up on")
+    is_same(greetings, {GREETING}, "... and nobody else")
+
+
 def test_told_while_it_waits():
     """SIGTERM in a wait for the next client: there is no other, not even
     without the pipeline."""
@@ -502,8 +536,8 @@ if __name__ == "__main__":
                           + ":" + os.environ["PATH"])
     for test in (test_few, test_many, test_single, test_age, test_limit,
                  test_state, test_rules, test_changes,
-                 test_isolation, test_end, test_told_to_end,
-                 test_told_while_it_waits, test_shut,
+                 test_isolation, test_end, test_denied,
+                 test_told_to_end, test_told_while_it_waits, test_shut,
                  all_quiet):
         test()
     done()
