@@ -149,19 +149,6 @@ set_up(struct worker *worker, struct options const *options,
 }
 
 static void
-set_stages(struct worker *worker, char **command)
-{
-  static char **stage[SPAWN_MAX], *words[STAGELIST_WORDS_MAX];
-  int n = stagelist_read(stage, words, command);
-  if (n < 0)
-    strerr_dief(EXIT_TEMPORARY, control_error());
-  for (size_t i = 0; i < worker->slots; i++) {
-    worker->slot[i].stage = stage;
-    worker->slot[i].stages = (size_t)n;
-  }
-}
-
-static void
 trap_signals(struct worker const *worker)
 {
   int fd = selfpipe_init();
@@ -255,7 +242,9 @@ main(int argc, char **argv)
   process_begin("dq-run");
   int first = read_options(&options, argc, argv);
   set_up(&worker, &options, argv[first]);
-  set_stages(&worker, first + 1 < argc ? argv + first + 1 : NULL);
+  worker.stages = stagelist_read(first + 1 < argc ? argv + first + 1 : NULL);
+  if (!worker.stages)
+    strerr_dief(EXIT_TEMPORARY, control_error());
   if (worker_start(&worker) == -1)
     strerr_diefusys(EXIT_TEMPORARY, worker.taker.queue.failure.action, " ",
                     worker.taker.queue.failure.path);

@@ -85,15 +85,12 @@ feed_options(struct feed *feed, int argc, char **argv)
 void
 feed_start(struct feed *feed, char **command)
 {
-  static char **stage[SPAWN_MAX], *words[STAGELIST_WORDS_MAX];
   struct sigaction action = {.sa_handler = on_signal};
   if (command && *command && !strcmp(*command, "--"))
     command++;
-  int n = stagelist_read(stage, words, command && *command ? command : NULL);
-  if (n < 0)
+  feed->stages = stagelist_read(command && *command ? command : NULL);
+  if (!feed->stages)
     strerr_dief(EXIT_TEMPORARY, control_error());
-  feed->slot.stage = stage;
-  feed->slot.stages = (size_t)n;
   sigaction(SIGTERM, &action, NULL);
   sigaction(SIGINT, &action, NULL);
   sigaction(SIGHUP, &action, NULL);
@@ -248,7 +245,7 @@ feed_send(struct feed *feed, int fd, uint64_t bytes, char const *name,
   slot->job.data_bytes = bytes;
   if (!replay_build(&slot->replay, &slot->job.record, job, bytes, "postmaster"))
     strerr_diefusys(EXIT_TEMPORARY, "keep the envelope");
-  if (slot->state == SLOT_EMPTY && !slot_start(slot, clock_ms()))
+  if (slot->state == SLOT_EMPTY && !slot_start(slot, feed->stages, clock_ms()))
     _exit(EXIT_TEMPORARY); /* it has said why */
   char const *reason = watch(feed);
   if (reason)

@@ -29,6 +29,7 @@ struct feed {
   struct address sender;
   stralloc recipients; /* -r, one TAB between them; empty: none */
   struct verdicts verdicts;
+  struct stagelist *stages;
   struct slot slot;
 };
 

@@ -33,12 +33,13 @@ lengthen_pause(struct slot *slot)
 }
 
 int
-slot_start(struct slot *slot, int64_t now_ms)
+slot_start(struct slot *slot, struct stagelist *list, int64_t now_ms)
 {
   struct log log;
-  size_t n = spawn_pipeline(slot->stage, slot->stages, slot->pids, &slot->head,
+  size_t n = spawn_pipeline(list->stage, list->stages, slot->pids, &slot->head,
                             &slot->tail);
-  if (n == slot->stages) {
+  if (n == list->stages) {
+    slot->list = stagelist_hold(list);
     slot->alive = n;
     slot->group = slot->pids[0];
     slot->worn = false;
@@ -48,7 +49,7 @@ slot_start(struct slot *slot, int64_t now_ms)
   }
   char const *error = strerror(errno);
   log_start(&log, "error: unable to start a stage");
-  log_string(&log, "stage", slot->stage[n][0]);
+  log_string(&log, "stage", list->stage[n][0]);
   log_string(&log, "error", error);
   log_write(&log);
   enter(slot, SLOT_EMPTY, now_ms);
@@ -163,6 +164,16 @@ slot_read(struct slot *slot, int64_t now_ms)
   return take(slot, bytes, (size_t)r, now_ms);
 }
 
+static void
+empty_if_reaped(struct slot *slot, int64_t now_ms)
+{
+  if (slot->alive)
+    return;
+  stagelist_drop(slot->list);
+  slot->list = NULL;
+  enter(slot, SLOT_EMPTY, now_ms);
+}
+
 void
 slot_end(struct slot *slot, bool in_trouble, int64_t now_ms)
 {
@@ -175,7 +186,8 @@ slot_end(struct slot *slot, bool in_trouble, int64_t now_ms)
     kill(-slot->group, SIGTERM);
   close(slot->head);
   close(slot->tail);
-  enter(slot, slot->alive ? SLOT_ENDING : SLOT_EMPTY, now_ms);
+  enter(slot, SLOT_ENDING, now_ms);
+  empty_if_reaped(slot, now_ms);
 }
 
 static void
@@ -186,7 +198,7 @@ log_end(struct slot const *slot, size_t stage, int status)
       !WEXITSTATUS(status))
     return;
   log_start(&log, "stage ended");
-  log_string(&log, "stage", slot->stage[stage][0]);
+  log_string(&log, "stage", slot->list->stage[stage][0]);
   if (WIFEXITED(status))
     log_number(&log, "exit", (uint64_t)WEXITSTATUS(status));
   else
@@ -199,7 +211,7 @@ slot_reap(struct slot *slot, int64_t now_ms)
 {
   int status;
   bool seen = false;
-  for (size_t i = 0; slot->alive && i < slot->stages; i++) {
+  for (size_t i = 0; slot->alive && i < slot->list->stages; i++) {
     if (!slot->pids[i] || waitpid_nointr(slot->pids[i], &status, WNOHANG) == 0)
       continue;
     log_end(slot, i, status);
@@ -209,8 +221,7 @@ slot_reap(struct slot *slot, int64_t now_ms)
   }
   if (slot->state != SLOT_ENDING)
     return seen;
-  if (!slot->alive)
-    enter(slot, SLOT_EMPTY, now_ms);
+  empty_if_reaped(slot, now_ms);
   return false;
 }
 

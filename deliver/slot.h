@@ -18,7 +18,7 @@
 
 #include "deliver/replay.h"
 #include "lib/jobtaker.h"
-#include "lib/spawn.h"
+#include "lib/stagelist.h"
 
 #define SLOT_BUFFER 65536
 
@@ -27,16 +27,15 @@ enum slot_state { SLOT_EMPTY, SLOT_IDLE, SLOT_BUSY, SLOT_ENDING };
 struct slot {
   enum slot_state state;
   int head, tail;
-  char **const *stage;
-  size_t stages;    /* in stage and pids */
-  size_t alive;     /* of these not yet reaped */
-  bool worn;        /* to be ended when it is IDLE */
-  bool in_trouble;  /* ENDING: not of its own accord */
-  bool killed;      /* likewise: SIGKILL was sent */
-  int64_t since_ms; /* in this state */
-  int64_t sent_ms;  /* the job; */
-  int64_t beat_ms;  /* its lock was last touched */
-  int64_t pause_ms; /* before the next start: the last ones got nowhere */
+  struct stagelist *list; /* whose stages they are; held until EMPTY */
+  size_t alive;           /* of these not yet reaped */
+  bool worn;              /* to be ended when it is IDLE */
+  bool in_trouble;        /* ENDING: not of its own accord */
+  bool killed;            /* likewise: SIGKILL was sent */
+  int64_t since_ms;       /* in this state */
+  int64_t sent_ms;        /* the job; */
+  int64_t beat_ms;        /* its lock was last touched */
+  int64_t pause_ms;       /* before the next start: the last ones got nowhere */
   size_t text_sent;
   uint64_t data_left;
   uint64_t heard;     /* bytes that came out since the job was sent */
@@ -57,7 +56,7 @@ enum slot_result {
 
 /* Spawn the stages; all zero before. 1, or 0 after a log line, and the slot is
  * to be left alone for pause_ms. */
-int slot_start(struct slot *slot, int64_t now_ms);
+int slot_start(struct slot *slot, struct stagelist *list, int64_t now_ms);
 
 /* Send the job that was taken, whose replay was built, as far as the pipeline
  * takes it. */

@@ -91,7 +91,7 @@ run_pipeline(struct worker *worker, struct slot *slot)
 {
   if (slot->state == SLOT_IDLE)
     return 1;
-  if (!slot_start(slot, worker->now_ms))
+  if (!slot_start(slot, worker->stages, worker->now_ms))
     return 0;
   size_t i = (size_t)(slot - worker->slot);
   if (watch(worker, slot->tail, EPOLLIN, worker_data(WORKER_TAIL, i)) == 0 &&
@@ -226,6 +226,8 @@ worker_reap(struct worker *worker)
 void
 worker_renew(struct worker *worker)
 {
+  if (!stagelist_renew(&worker->stages))
+    return;
   for (size_t i = 0; i < worker->slots; i++) {
     worker->slot[i].worn = true;
     worker->slot[i].pause_ms = 0;

@@ -55,6 +55,7 @@ struct worker {
   int64_t pause_ms;     /* storage trouble: nothing is taken until... */
   int64_t paused_ms;    /* ... this */
   int64_t now_ms;
+  struct stagelist *stages; /* of new pipelines */
   size_t slots;
   struct slot *slot;
 };
@@ -83,7 +84,7 @@ void worker_change(struct worker *worker);
 /* A child has ended. */
 void worker_reap(struct worker *worker);
 
-/* All pipelines are to be started anew. */
+/* Read control/pipeline anew; all pipelines are to be started anew. */
 void worker_renew(struct worker *worker);
 
 /* Do what is due, and say for how many milliseconds nothing is. */

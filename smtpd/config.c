@@ -72,16 +72,6 @@ is_there(char const *name)
 }
 
 int
-config_read_pipeline(struct config *config, char **command, char const **reason)
-{
-  int n = stagelist_read(config->stage, config->words, command);
-  config->stages = n > 0 ? (size_t)n : 0;
-  if (n < 0)
-    *reason = control_error();
-  return n > 0;
-}
-
-int
 config_read(struct config *config, char **command, char const **reason)
 {
   char fallback[sizeof config->greeting];
@@ -102,7 +92,9 @@ config_read(struct config *config, char **command, char const **reason)
   if (config->pool[0] && !command)
     return 1;
   config->pool[0] = 0;
-  return config_read_pipeline(config, command, reason);
+  config->stages = stagelist_read(command);
+  if (config->stages)
+    return 1;
 failed:
   *reason = control_error();
   return 0;
@@ -113,8 +105,7 @@ config_free(struct config *config)
 {
   persona_free(config->persona);
   free(config->evidence);
-  if (config->stages)
-    free(config->stage[0][0]);
+  stagelist_drop(config->stages);
 }
 
 int

@@ -38,18 +38,18 @@ log_failure(char const *event, char const *stage, char const *error)
 }
 
 int
-lane_start(struct lane *lane, struct config const *config)
+lane_start(struct lane *lane, struct stagelist *list)
 {
   memset(lane, 0, sizeof *lane);
-  size_t n = spawn_pipeline(config->stage, config->stages, lane->pids,
-                            &lane->head, &lane->tail);
-  if (n < config->stages) {
-    log_failure("error: unable to start a stage", config->stage[n][0],
+  size_t n = spawn_pipeline(list->stage, list->stages, lane->pids, &lane->head,
+                            &lane->tail);
+  if (n < list->stages) {
+    log_failure("error: unable to start a stage", list->stage[n][0],
                 strerror(errno));
     return 0;
   }
-  lane->stages = lane->alive = n;
-  lane->config = config;
+  lane->alive = n;
+  lane->list = stagelist_hold(list);
   lane->group = lane->pids[0];
   enter(lane, LANE_STARTING);
   lane->born_ms = lane->since_ms;
@@ -87,10 +87,20 @@ lane_probe(struct lane *lane)
                 "what comes out is not what went in");
     return -1;
   }
-  lane->blind = blind == lane->stages;
+  lane->blind = blind == lane->list->stages;
   lane->started = true;
   enter(lane, LANE_IDLE);
   return 1;
+}
+
+static void
+free_if_reaped(struct lane *lane)
+{
+  if (lane->state != LANE_ENDING || lane->alive)
+    return;
+  stagelist_drop(lane->list);
+  lane->list = NULL;
+  enter(lane, LANE_FREE);
 }
 
 void
@@ -98,7 +108,8 @@ lane_end(struct lane *lane)
 {
   close(lane->head);
   close(lane->tail);
-  enter(lane, lane->alive ? LANE_ENDING : LANE_FREE);
+  enter(lane, LANE_ENDING);
+  free_if_reaped(lane);
 }
 
 void
@@ -126,25 +137,12 @@ is_news(struct lane const *lane, int status)
   return failed || crashed || !lane->failed;
 }
 
-bool
-lane_reaped(struct lane *lane, pid_t pid, int status)
+static void
+log_stage(struct lane const *lane, size_t i, pid_t pid, int status)
 {
   struct log log;
-  size_t i = 0;
-  while (i < lane->stages && lane->pids[i] != pid)
-    i++;
-  if (lane->state == LANE_FREE || i == lane->stages)
-    return false;
-  lane->pids[i] = 0;
-  lane->alive--;
-  bool is_told = is_news(lane, status);
-  if (lane->state == LANE_ENDING && !lane->alive)
-    enter(lane, LANE_FREE);
-  if (!is_told)
-    return true;
-  lane->failed = true;
   log_start(&log, "error: stage ended");
-  log_string(&log, "stage", lane->config->stage[i][0]);
+  log_string(&log, "stage", lane->list->stage[i][0]);
   log_number(&log, "place", i + 1);
   log_number(&log, "pid", (uint64_t)pid);
   if (WIFEXITED(status))
@@ -152,5 +150,24 @@ lane_reaped(struct lane *lane, pid_t pid, int status)
   else
     log_number(&log, "signal", (uint64_t)WTERMSIG(status));
   log_write(&log);
+}
+
+bool
+lane_reaped(struct lane *lane, pid_t pid, int status)
+{
+  size_t i = 0;
+  if (lane->state == LANE_FREE)
+    return false;
+  while (i < lane->list->stages && lane->pids[i] != pid)
+    i++;
+  if (i == lane->list->stages)
+    return false;
+  lane->pids[i] = 0;
+  lane->alive--;
+  if (is_news(lane, status)) {
+    lane->failed = true;
+    log_stage(lane, i, pid, status);
+  }
+  free_if_reaped(lane);
   return true;
 }

@@ -20,7 +20,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "smtpd/config.h"
+#include "lib/stagelist.h"
 
 #define LANE_PROBE_MAX 64
 
@@ -39,8 +39,7 @@ struct lane {
   bool failed;    /* a stage ended by itself */
   bool signalled; /* ENDING: SIGTERM was sent */
   int head, tail;
-  size_t stages; /* in pids */
-  size_t alive;  /* of these not yet reaped */
+  size_t alive; /* of its stages, not yet reaped */
   uint64_t sessions;
   uint64_t generation;
   int64_t since_ms; /* in this state */
@@ -48,14 +47,14 @@ struct lane {
   struct lane *next; /* in the list of idle lanes */
   size_t probe_bytes;
   char probe[LANE_PROBE_MAX];
-  struct config const *config;   /* whose stages they are */
-  pid_t group;                   /* of the processes of all stages */
-  pid_t pids[CONFIG_STAGES_MAX]; /* 0: reaped, and may be another's now */
+  struct stagelist *list; /* whose stages they are; held until FREE */
+  pid_t group;            /* of the processes of all stages */
+  pid_t pids[SPAWN_MAX];  /* 0: reaped, and may be another's now */
 };
 
 /* FREE to STARTING: spawn the stages and send the probe. 1, or 0 after a log
  * line. */
-int lane_start(struct lane *lane, struct config const *config);
+int lane_start(struct lane *lane, struct stagelist *list);
 
 /* The tail of a STARTING lane is readable. 1 once the lane is IDLE; 0 if more
  * has to come; -1 after a log line if it is of no use. */

@@ -80,12 +80,12 @@ borrow(struct pipeline *pipeline)
 static int
 spawn(struct pipeline *pipeline)
 {
-  struct config const *config = pipeline->config;
-  size_t i = spawn_pipeline(config->stage, config->stages, pipeline->pids,
+  struct stagelist const *list = pipeline->config->stages;
+  size_t i = spawn_pipeline(list->stage, list->stages, pipeline->pids,
                             &pipeline->head, &pipeline->tail);
-  if (i < config->stages) {
+  if (i < list->stages) {
     log_error(pipeline, "error: unable to start a stage", "stage",
-              config->stage[i][0]);
+              list->stage[i][0]);
     return 0;
   }
   pipeline->leased = false;
@@ -263,7 +263,7 @@ log_status(struct pipeline const *pipeline, size_t i, int status)
   if (!failed && !pipeline->broken)
     return;
   start_log(pipeline, &log, "stage ended");
-  log_string(&log, "stage", pipeline->config->stage[i][0]);
+  log_string(&log, "stage", pipeline->config->stages->stage[i][0]);
   if (WIFEXITED(status))
     log_number(&log, "exit", (uint64_t)WEXITSTATUS(status));
   else
@@ -296,7 +296,7 @@ is_clean(struct pipeline const *pipeline)
 void
 pipeline_end(struct pipeline *pipeline)
 {
-  int status[CONFIG_STAGES_MAX];
+  int status[SPAWN_MAX];
   if (!pipeline->running)
     return;
   pipeline->running = false;
@@ -312,7 +312,8 @@ pipeline_end(struct pipeline *pipeline)
   else
     drain(pipeline);
   close(pipeline->tail);
-  spawn_reap(pipeline->pids, pipeline->config->stages, status);
-  for (size_t i = 0; i < pipeline->config->stages; i++)
+  size_t n = pipeline->config->stages->stages;
+  spawn_reap(pipeline->pids, n, status);
+  for (size_t i = 0; i < n; i++)
     log_status(pipeline, i, status[i]);
 }

@@ -43,7 +43,7 @@ struct answer {
 };
 
 struct pipeline {
-  pid_t pids[CONFIG_STAGES_MAX];
+  pid_t pids[SPAWN_MAX];
   char queued[PIPELINE_ID_MAX + 1]; /* XNOTE queued= of this transaction */
   struct config const *config;
   char const *session; /* for log lines */

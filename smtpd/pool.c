@@ -83,7 +83,7 @@ grow(struct pool *pool)
     lane++;
   if (lane == end)
     return 0;
-  if (!lane_start(lane, pool->config)) {
+  if (!lane_start(lane, pool->stages)) {
     put_off(pool);
     return 0;
   }
@@ -299,6 +299,8 @@ pool_reap(struct pool *pool)
 void
 pool_renew(struct pool *pool)
 {
+  if (!stagelist_renew(&pool->stages))
+    return;
   pool->generation++;
   pool->start_after_ms = pool->now_ms; /* what was wrong may be mended */
   keep_warm(pool);

@@ -14,7 +14,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "smtpd/config.h"
 #include "smtpd/lane.h"
 
 struct borrower {
@@ -32,14 +31,14 @@ struct queue {
 };
 
 struct pool {
-  struct config const *config;
-  size_t warm, most;   /* lanes kept, and at the most */
-  uint64_t sessions;   /* a lane's, before it is replaced */
-  int64_t age_ms;      /* likewise */
-  int64_t wait_ms;     /* a borrower's patience */
-  uint64_t generation; /* of new lanes; */
-  uint64_t proven;     /* older ones are replaced: one of this has started */
-  int64_t now_ms;      /* when it woke; whoever calls keeps it */
+  struct stagelist *stages; /* of new lanes */
+  size_t warm, most;        /* lanes kept, and at the most */
+  uint64_t sessions;        /* a lane's, before it is replaced */
+  int64_t age_ms;           /* likewise */
+  int64_t wait_ms;          /* a borrower's patience */
+  uint64_t generation;      /* of new lanes; */
+  uint64_t proven; /* older ones are replaced: one of this has started */
+  int64_t now_ms;  /* when it woke; whoever calls keeps it */
   int epoll;
   size_t slots; /* in lanes: twice the most, for those ending */
   struct lane *lanes;
@@ -77,8 +76,8 @@ void pool_hear(struct pool *pool, int fd);
 /* The tail of a starting lane is readable. */
 void pool_probe(struct pool *pool, size_t lane);
 
-/* Replace all lanes, once a new one has started: the idle ones then, the lent
- * ones when they are back. */
+/* Read control/pipeline anew, and replace all lanes once a new one has started:
+ * the idle ones then, the lent ones when they are back. */
 void pool_renew(struct pool *pool);
 
 /* Collect the processes that have ended. */

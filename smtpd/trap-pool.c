@@ -14,6 +14,7 @@
 
 #include "lib/exitcode.h"
 #include "lib/clock.h"
+#include "lib/control.h"
 #include "lib/log.h"
 #include "lib/process.h"
 #include "lib/unixsocket.h"
@@ -179,11 +180,8 @@ int
 main(int argc, char **argv)
 {
   struct log log;
-  static struct config config;
   struct rlimit files;
-  char const *reason;
-  static struct pool pool = {.config = &config,
-                             .warm = 8,
+  static struct pool pool = {.warm = 8,
                              .most = 64,
                              .sessions = 100000,
                              .age_ms = 3600000,
@@ -192,8 +190,9 @@ main(int argc, char **argv)
   clock_settle();
   int first = read_options(&pool, argc, argv);
   char **command = first + 1 < argc ? argv + first + 1 : NULL;
-  if (!config_read_pipeline(&config, command, &reason))
-    strerr_dief(EXIT_TEMPORARY, reason);
+  pool.stages = stagelist_read(command);
+  if (!pool.stages)
+    strerr_dief(EXIT_TEMPORARY, control_error());
   if (getrlimit(RLIMIT_NOFILE, &files) < 0 || files.rlim_cur > 1048576)
     files.rlim_cur = 1048576;
   int signals = trap_signals();

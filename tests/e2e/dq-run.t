@@ -613,6 +613,11 @@ def test_usage():
          "no pipeline")
 
 
+def log_text():
+    with open("log.file", encoding="ascii") as log:
+        return log.read()
+
+
 def test_pipeline_file():
     os.makedirs("control")
     with open("control/pipeline", "w", encoding="ascii") as file:
@@ -621,9 +626,23 @@ def test_pipeline_file():
     with open("log.file", "wb") as log:
         process = subprocess.Popen([DQ_RUN, "q"], stderr=log)
     d.wait_for(lambda: is_empty("q"), "empty")
+    d.equal(recorded(), ["through the file"], "stages of control/pipeline")
+    for i, (stages, path) in enumerate((("'%s' other\n" % SINK_DQ, "other"),
+                                        ("cat '\n", "other"),
+                                        ("cat\n'%s' third\n" % SINK_DQ, "third"))):
+        with open("control/pipeline", "w", encoding="ascii") as file:
+            file.write(stages)
+        process.send_signal(signal.SIGHUP)
+        if "cat '" in stages:
+            d.wait_for(lambda: "not renewed" in log_text(), "refused")
+        d.enqueue("q", b"%d\n" % i)
+        d.wait_for(lambda p=path, i=i: str(i) in recorded(p), "done with")
+        d.ok(True, "SIGHUP: %r, done by the stages for %s" % (stages, path))
+    d.ok('dq-run: error: not renewed, the old stages go on error="'
+         'control/pipeline: stage 1: a quote' in log_text(), "as the log says")
+    d.wait_for(lambda: is_empty("q"), "empty")
     process.terminate()
     process.wait()
-    d.equal(recorded(), ["through the file"], "stages of control/pipeline")
 
 
 def test_start_fails():

@@ -268,6 +268,37 @@ def test_renewed_in_vain():
     ok(deliver(trap, "b").startswith(ACCEPTED), "... and take mail")
 
 
+def test_changed():
+    """SIGHUP takes control/pipeline as it is now, if it is of use."""
+    trap = new_trap("-n1", "-m1", pipeline=("deliver-dirqueue queue",))
+    for stage, answer in (("deliver-dirqueue -a '550 5.1.1 kept' queue",
+                           b"550 5.1.1 kept"),
+                          ("deliver-dirqueue queue", ACCEPTED)):
+        renewals = trap.log().count("renewed\n")
+        before = stages(trap)
+        trap.control("pipeline", "received-line\n" + stage)
+        trap.pool.send_signal(signal.SIGHUP)
+        ok(wait_until(lambda: trap.log().count("renewed\n") > renewals and
+                      not before & stages(trap)), "a changed pipeline: taken")
+        ok(deliver(trap, "a").startswith(answer), "... and used")
+    is_same(len(stages(trap)), 2, "two stages")
+    before = stages(trap)
+    renewals = trap.log().count("renewed\n")
+    trap.control("pipeline", "received-line\nx 'y")
+    trap.pool.send_signal(signal.SIGHUP)
+    ok(wait_until(lambda: 'trap-pool: error: not renewed, the old stages go on '
+                  'error="%s/control/pipeline: stage 2: a quote is not '
+                  'closed, or too many words"\n' % trap.dir in trap.log()),
+       "a broken one is not", trap.log())
+    os.unlink(trap.dir + "/control/pipeline")
+    trap.pool.send_signal(signal.SIGHUP)
+    ok(wait_until(lambda: '/control/pipeline: No such file or directory"\n'
+                  in trap.log()), "nor is a missing one", trap.log())
+    ok(deliver(trap, "b").startswith(ACCEPTED), "... mail is taken as before")
+    is_same(stages(trap), before, "... by the same stages")
+    is_same(trap.log().count("renewed\n"), renewals, "... not renewed")
+
+
 def test_worn():
     trap = new_trap("-n1", "-m1", "-s2")
     seen = []
@@ -515,6 +546,7 @@ test_crash_at_the_end()
 test_who_failed()
 test_failing_start()
 test_renewed_in_vain()
+test_changed()
 test_worn()
 test_signals()
 test_sockets()

@@ -86,9 +86,10 @@ check_pipeline(void)
     config_free(&config);
     return;
   }
-  FUZZ_HOLDS(config.stages && config.stages <= CONFIG_STAGES_MAX);
-  for (size_t i = 0; i < config.stages; i++, words++)
-    for (char **word = config.stage[i]; *word; word++, words++)
+  struct stagelist const *list = config.stages;
+  FUZZ_HOLDS(list->stages && list->stages <= SPAWN_MAX);
+  for (size_t i = 0; i < list->stages; i++, words++)
+    for (char **word = list->stage[i]; *word; word++, words++)
       FUZZ_HOLDS(strlen(*word) <= CONTROL_LIST_MAX);
   FUZZ_HOLDS(words <= STAGELIST_WORDS_MAX);
   config_free(&config);

@@ -11,13 +11,11 @@ int
 main(void)
 {
   static char name[] = "stage", *stage[] = {name, NULL};
-  static struct config const config = {.stage = {stage, stage}, .stages = 2};
+  static struct stagelist list = {
+      .stage = {stage, stage}, .stages = 2, .holders = 2};
   /* Lent, so that the end of a stage is a failure. */
-  struct lane lane = {.state = LANE_LENT,
-                      .stages = 2,
-                      .alive = 2,
-                      .config = &config,
-                      .pids = {FIRST, SECOND}};
+  struct lane lane = {
+      .state = LANE_LENT, .alive = 2, .list = &list, .pids = {FIRST, SECOND}};
   struct lane free_lane = {.state = LANE_FREE};
   if (dup2(open("/dev/null", O_WRONLY), 2) < 0)
     return 111;
@@ -32,5 +30,6 @@ main(void)
   lane.state = LANE_ENDING;
   tap_ok(lane_reaped(&lane, SECOND, 0), "the other stage's");
   tap_is_number(lane.state, LANE_FREE, "... leaves the lane free");
+  tap_is_number((long long)list.holders, 1, "... and the stages to others");
   return tap_done();
 }
