@@ -7,9 +7,9 @@
 
 #include <skalibs/sgetopt.h>
 #include <skalibs/strerr.h>
-#include <skalibs/types.h>
 
 #include "deliver/handover.h"
+#include "lib/option.h"
 #include "lib/program.h"
 #include "lib/spool.h"
 #include "deliver/storage.h"
@@ -211,13 +211,6 @@ on_reset(struct stage *stage)
 }
 
 static void
-set_number(char const *text, unsigned int most, unsigned int *out)
-{
-  if (!uint0_scan(text, out) || !*out || *out > most)
-    strerr_dieusage(EXIT_PERMANENT, USAGE);
-}
-
-static void
 read_options(int argc, char **argv, struct sink *self)
 {
   subgetopt options = SUBGETOPT_ZERO;
@@ -228,13 +221,13 @@ read_options(int argc, char **argv, struct sink *self)
       self->is_reticent = true;
     else if (option == 'q')
       self->is_queue = true;
-    else if (option == 'n' &&
-             envelope_is_note(options.arg, strlen(options.arg)))
-      self->note = options.arg;
+    else if (option == 'n')
+      self->note = option_note("-n", options.arg);
     else if (option == 'm')
-      set_number(options.arg, RATE_MAX, &self->rate.most);
+      self->rate.most = option_number32("-m", options.arg, 1, RATE_MAX);
     else if (option == 't')
-      set_number(options.arg, LIMIT_MAX_S, &self->program.limit_s);
+      self->program.limit_s =
+          option_number32("-t", options.arg, 1, LIMIT_MAX_S);
     else if (option == 'd' && *options.arg)
       self->directory = options.arg;
     else

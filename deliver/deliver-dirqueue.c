@@ -8,7 +8,6 @@
 
 #include <skalibs/sgetopt.h>
 #include <skalibs/strerr.h>
-#include <skalibs/types.h>
 
 #include "deliver/jobmetadata.h"
 #include "deliver/notes.h"
@@ -18,6 +17,7 @@
 #include "lib/exitcode.h"
 #include "lib/jobwriter.h"
 #include "lib/log.h"
+#include "lib/option.h"
 #include "lib/process.h"
 #include "lib/stage.h"
 #include "lib/stream.h"
@@ -281,15 +281,6 @@ catch_signals(void)
   sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-static uint64_t
-number_option(char const *text, uint64_t least, uint64_t most)
-{
-  uint64_t number;
-  if (!uint640_scan(text, &number) || number < least || number > most)
-    strerr_dieusage(EXIT_PERMANENT, USAGE);
-  return number;
-}
-
 static void
 read_options(int argc, char const *const *argv, struct sink *self)
 {
@@ -300,18 +291,16 @@ read_options(int argc, char const *const *argv, struct sink *self)
   while ((option = subgetopt_r(argc, argv, "cn:a:p:j:s:H:", &options)) != -1) {
     if (option == 'c')
       self->copies = true;
-    else if (option == 'n' &&
-             envelope_is_note(options.arg, strlen(options.arg)))
-      self->note = options.arg;
-    else if (option == 'a' &&
-             command_is_answer(options.arg, strlen(options.arg)))
-      self->answer = options.arg;
+    else if (option == 'n')
+      self->note = option_note("-n", options.arg);
+    else if (option == 'a')
+      self->answer = option_answer("-a", options.arg);
     else if (option == 'p')
-      priority = number_option(options.arg, 0, JOBNAME_PRIORITY_MAX);
+      priority = option_number("-p", options.arg, 0, JOBNAME_PRIORITY_MAX);
     else if (option == 'j')
-      jobs = number_option(options.arg, 1, UINT64_MAX);
+      jobs = option_number("-j", options.arg, 1, UINT64_MAX);
     else if (option == 's')
-      bytes = number_option(options.arg, 1, UINT64_MAX);
+      bytes = option_number("-s", options.arg, 1, UINT64_MAX);
     else if (option == 'H')
       host = options.arg;
     else

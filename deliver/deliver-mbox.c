@@ -10,11 +10,11 @@
 
 #include <skalibs/sgetopt.h>
 #include <skalibs/strerr.h>
-#include <skalibs/types.h>
 
 #include "deliver/datename.h"
 #include "deliver/mboxfile.h"
 #include "deliver/mboxquote.h"
+#include "lib/option.h"
 #include "lib/spool.h"
 #include "deliver/storage.h"
 #include "lib/clock.h"
@@ -243,17 +243,15 @@ read_options(int argc, char const *const *argv, struct sink *self)
   subgetopt options = SUBGETOPT_ZERO;
   int option;
   while ((option = subgetopt_r(argc, argv, "ln:a:t:d:", &options)) != -1) {
-    size_t n = option == '?' || option == 'l' ? 0 : strlen(options.arg);
     if (option == 'l')
       self->is_local = true;
-    else if (option == 'n' && envelope_is_note(options.arg, n))
-      self->note = options.arg;
-    else if (option == 'a' && command_is_answer(options.arg, n))
-      self->answer = options.arg;
-    else if (option == 't' && uint0_scan(options.arg, &self->limit_s) &&
-             self->limit_s && self->limit_s <= LIMIT_MAX_S)
-      continue;
-    else if (option == 'd' && n)
+    else if (option == 'n')
+      self->note = option_note("-n", options.arg);
+    else if (option == 'a')
+      self->answer = option_answer("-a", options.arg);
+    else if (option == 't')
+      self->limit_s = option_number32("-t", options.arg, 1, LIMIT_MAX_S);
+    else if (option == 'd' && *options.arg)
       self->directory = options.arg;
     else
       strerr_dieusage(EXIT_PERMANENT, USAGE);

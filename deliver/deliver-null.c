@@ -1,5 +1,4 @@
 /* deliver-null: a sink that drops messages. deliver-null(8). */
-#include <string.h>
 
 #include <skalibs/sgetopt.h>
 #include <skalibs/strerr.h>
@@ -7,6 +6,7 @@
 #include "lib/envelope.h"
 #include "lib/exitcode.h"
 #include "lib/log.h"
+#include "lib/option.h"
 #include "lib/process.h"
 #include "lib/stage.h"
 
@@ -63,11 +63,10 @@ read_options(int argc, char const *const *argv, struct sink *self)
   subgetopt options = SUBGETOPT_ZERO;
   int option;
   while ((option = subgetopt_r(argc, argv, "n:a:", &options)) != -1) {
-    size_t n = option == '?' ? 0 : strlen(options.arg);
-    if (option == 'n' && envelope_is_note(options.arg, n))
-      self->note = options.arg;
-    else if (option == 'a' && command_is_answer(options.arg, n))
-      self->answer = options.arg;
+    if (option == 'n')
+      self->note = option_note("-n", options.arg);
+    else if (option == 'a')
+      self->answer = option_answer("-a", options.arg);
     else
       strerr_dieusage(EXIT_PERMANENT, USAGE);
   }

@@ -9,6 +9,7 @@
 #include <skalibs/types.h>
 
 #include "deliver/smtpsession.h"
+#include "lib/option.h"
 #include "lib/smtptls.h"
 #include "lib/control.h"
 #include "lib/envelope.h"
@@ -281,12 +282,19 @@ on_reset(struct stage *stage)
   smtpsession_reset(&self->session);
 }
 
+static char const *
+host_option(char const *text)
+{
+  if (!*text || strpbrk(text, " \r\n"))
+    option_refuse("-h", "a host's name", text);
+  return text;
+}
+
 static void
 read_options(int argc, char const *const *argv, struct sink *self)
 {
   subgetopt options = SUBGETOPT_ZERO;
   int option;
-  unsigned int *limit_s = &self->session.wire.limit_s;
   while ((option = subgetopt_r(argc, argv, "lxcsn:t:h:", &options)) != -1)
     if (option == 'l')
       self->session.is_lmtp = true;
@@ -296,14 +304,13 @@ read_options(int argc, char const *const *argv, struct sink *self)
       self->session.tls = SMTPSESSION_TLS_NEVER;
     else if (option == 's')
       self->session.tls = SMTPSESSION_TLS_VERIFIED;
-    else if (option == 'n' &&
-             envelope_is_note(options.arg, strlen(options.arg)))
-      self->note = options.arg;
-    else if (option == 't' && uint0_scan(options.arg, limit_s) && *limit_s &&
-             *limit_s <= LIMIT_MAX_S)
-      continue;
-    else if (option == 'h' && *options.arg && !strpbrk(options.arg, " \r\n"))
-      self->session.name = options.arg;
+    else if (option == 'n')
+      self->note = option_note("-n", options.arg);
+    else if (option == 't')
+      self->session.wire.limit_s =
+          option_number32("-t", options.arg, 1, LIMIT_MAX_S);
+    else if (option == 'h')
+      self->session.name = host_option(options.arg);
     else
       strerr_dieusage(EXIT_PERMANENT, USAGE);
   if (argc - options.ind != 1)
@@ -311,7 +318,7 @@ read_options(int argc, char const *const *argv, struct sink *self)
   char const *target = self->session.target = argv[options.ind];
   char const *colon = strrchr(target, ':');
   if (*target != '/' && (!colon || colon == target || !colon[1]))
-    strerr_dieusage(EXIT_PERMANENT, USAGE);
+    option_refuse("the target", "host:port or /path", target);
 }
 
 int

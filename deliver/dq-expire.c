@@ -12,7 +12,6 @@
 
 #include <skalibs/allreadwrite.h>
 #include <skalibs/strerr.h>
-#include <skalibs/types.h>
 
 #include "deliver/expiry.h"
 #include "deliver/field.h"
@@ -24,6 +23,7 @@
 #include "lib/jobqueue.h"
 #include "lib/jobtaker.h"
 #include "lib/log.h"
+#include "lib/option.h"
 #include "lib/process.h"
 
 #define USAGE                                                                  \
@@ -328,21 +328,19 @@ read_options(struct expire *self, int argc, char **argv)
   int option;
   opterr = 0;
   while ((option = getopt(argc, argv, "fna:c:b:w:")) != -1) {
-    bool good = true;
     if (option == 'f')
       self->fair = true;
     else if (option == 'n')
       self->dry = true;
     else if (option == 'a')
-      good = uint640_scan(optarg, &self->most_age_s);
+      self->most_age_s = option_number("-a", optarg, 0, UINT64_MAX);
     else if (option == 'c')
-      good = uint640_scan(optarg, &self->most_jobs);
+      self->most_jobs = option_number("-c", optarg, 0, UINT64_MAX);
     else if (option == 'b')
-      good = uint640_scan(optarg, &self->most_bytes);
+      self->most_bytes = option_number("-b", optarg, 0, UINT64_MAX);
+    else if (option == 'w')
+      self->wait_s = option_number32("-w", optarg, 1, INT32_MAX);
     else
-      good = option == 'w' && uint320_scan(optarg, &self->wait_s) &&
-             self->wait_s && self->wait_s <= INT32_MAX;
-    if (!good)
       strerr_dieusage(EXIT_PERMANENT, USAGE);
   }
   if (optind + 1 != argc ||

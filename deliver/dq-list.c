@@ -14,12 +14,12 @@
 #include <skalibs/allreadwrite.h>
 #include <skalibs/stralloc.h>
 #include <skalibs/strerr.h>
-#include <skalibs/types.h>
 
 #include "deliver/listing.h"
 #include "lib/exitcode.h"
 #include "lib/joblist.h"
 #include "lib/jobqueue.h"
+#include "lib/option.h"
 #include "lib/process.h"
 
 #define USAGE                                                                  \
@@ -236,8 +236,9 @@ read_options(int argc, char **argv, struct query *query)
       query->state = state_option(optarg);
     else if (option == 'm')
       meta_option(query, optarg);
-    else if (option != 'o' || !uint640_scan(optarg, &query->older_s) ||
-             query->older_s > INT64_MAX / 2)
+    else if (option == 'o')
+      query->older_s = option_number("--older", optarg, 0, INT64_MAX / 2);
+    else
       strerr_dieusage(EXIT_PERMANENT, USAGE);
   }
   if (!query->directory && optind < argc)

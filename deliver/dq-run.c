@@ -9,7 +9,6 @@
 #include <skalibs/selfpipe.h>
 #include <skalibs/sgetopt.h>
 #include <skalibs/strerr.h>
-#include <skalibs/types.h>
 
 #include "deliver/worker.h"
 #include "lib/address.h"
@@ -17,6 +16,7 @@
 #include "lib/exitcode.h"
 #include "lib/jobqueue.h"
 #include "lib/log.h"
+#include "lib/option.h"
 #include "lib/process.h"
 #include "lib/stagelist.h"
 
@@ -38,15 +38,6 @@ struct options {
   char const *refused, *recipient, *host;
 };
 
-static uint64_t
-number(char const *text, uint64_t least, uint64_t most)
-{
-  uint64_t value;
-  if (!uint640_scan(text, &value) || value < least || value > most)
-    strerr_dieusage(EXIT_PERMANENT, USAGE);
-  return value;
-}
-
 /* A directory of the queue that is not one of its own. */
 static char const *
 directory_name(char const *text)
@@ -58,7 +49,8 @@ directory_name(char const *text)
   for (size_t i = 0; good && i < sizeof own / sizeof *own; i++)
     good = strcmp(text, own[i]) != 0;
   if (!good)
-    strerr_dieusage(EXIT_PERMANENT, USAGE);
+    option_refuse("-r", "the name of a directory, none of the queue's own",
+                  text);
   return text;
 }
 
@@ -69,7 +61,7 @@ recipient(char const *text)
   size_t n = strlen(text);
   if (!n || address_parse(text, n, ADDRESS_LAX, &address) != n ||
       !address.length || strcmp(address.text, text))
-    strerr_dieusage(EXIT_PERMANENT, USAGE);
+    option_refuse("-R", "an address", text);
   return text;
 }
 
@@ -91,9 +83,11 @@ read_option(struct options *options, int option, char const *text)
       {'L', 0, SECONDS_MAX, &options->remote_s},
       {'g', 0, SECONDS_MAX, &options->grace_s},
   };
+  char name[] = {'-', (char)option, 0};
   for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
     if (numbers[i].letter == option) {
-      *numbers[i].value = number(text, numbers[i].least, numbers[i].most);
+      *numbers[i].value =
+          option_number(name, text, numbers[i].least, numbers[i].most);
       return;
     }
   if (option == 'o')

@@ -4,10 +4,10 @@
 #include <stdio.h>
 
 #include <skalibs/strerr.h>
-#include <skalibs/types.h>
 
 #include "deliver/jobcommand.h"
 #include "lib/exitcode.h"
+#include "lib/option.h"
 #include "lib/process.h"
 
 #define USAGE                                                                  \
@@ -30,7 +30,9 @@ read_options(struct options *self, int argc, char **argv)
   while ((option = getopt_long_only(argc, argv, "", options, NULL)) != -1) {
     if (option == 'd')
       self->directory = optarg;
-    else if (option != 'n' || !uint640_scan(optarg, &self->jobs))
+    else if (option == 'n')
+      self->jobs = option_number("--njobs", optarg, 0, UINT64_MAX);
+    else
       strerr_dieusage(EXIT_PERMANENT, USAGE);
   }
   if (!self->directory || optind == argc)

@@ -13,7 +13,6 @@
 #include <unistd.h>
 
 #include <skalibs/strerr.h>
-#include <skalibs/types.h>
 
 #include "deliver/field.h"
 #include "deliver/progress.h"
@@ -24,6 +23,7 @@
 #include "lib/exitcode.h"
 #include "lib/joblist.h"
 #include "lib/jobqueue.h"
+#include "lib/option.h"
 #include "lib/process.h"
 
 #define USAGE "dq-stat [-t | -p] [-w seconds] directory ..."
@@ -198,8 +198,9 @@ read_options(struct options *options, int argc, char **argv)
   while ((option = getopt(argc, argv, "tpw:")) != -1) {
     if ((option == 't' || option == 'p') && options->form == STATFORM_LINES)
       options->form = option == 't' ? STATFORM_TABLE : STATFORM_METRICS;
-    else if (option != 'w' || !uint320_scan(optarg, &options->window_s) ||
-             !options->window_s || options->window_s > WINDOW_MAX_S)
+    else if (option == 'w')
+      options->window_s = option_number32("-w", optarg, 1, WINDOW_MAX_S);
+    else
       strerr_dieusage(EXIT_PERMANENT, USAGE);
   }
   if (optind == argc)

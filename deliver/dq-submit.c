@@ -15,6 +15,7 @@
 #include "deliver/storage.h"
 #include "lib/exitcode.h"
 #include "lib/jobwriter.h"
+#include "lib/option.h"
 #include "lib/process.h"
 
 #define USAGE                                                                  \
@@ -123,15 +124,6 @@ submit_file(struct submission *self, char const *name)
   return done;
 }
 
-static uint64_t
-number(char const *text, uint64_t most)
-{
-  uint64_t value;
-  if (!uint640_scan(text, &value) || value > most)
-    strerr_dief(EXIT_PERMANENT, "not a number, or too big: ", text);
-  return value;
-}
-
 static void
 add_metadata(struct submission *self, char *text)
 {
@@ -171,11 +163,12 @@ read_options(int argc, char **argv, struct submission *self)
     if (option == 'd')
       directory = optarg;
     else if (option == 'p')
-      priority = (unsigned int)number(optarg, JOBNAME_PRIORITY_MAX);
+      priority = option_number32("--priority", optarg, 0, JOBNAME_PRIORITY_MAX);
     else if (option == 'm')
       add_metadata(self, optarg);
     else if (option == 'e')
-      self->expected_bytes = number(optarg, NOT_GIVEN - 1);
+      self->expected_bytes =
+          option_number("--expect-bytes", optarg, 0, NOT_GIVEN - 1);
     else
       strerr_dieusage(EXIT_PERMANENT, USAGE);
   }

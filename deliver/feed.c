@@ -10,7 +10,6 @@
 
 #include <skalibs/sgetopt.h>
 #include <skalibs/strerr.h>
-#include <skalibs/types.h>
 
 #include "deliver/mailhead.h"
 #include "deliver/bar.h"
@@ -18,6 +17,7 @@
 #include "lib/control.h"
 #include "lib/exitcode.h"
 #include "lib/log.h"
+#include "lib/option.h"
 #include "lib/stagelist.h"
 
 #define HEAD_MAX                                                               \
@@ -44,16 +44,15 @@ is_address(char const *text, struct address *address)
   return n && address_parse(text, n, ADDRESS_LAX, address) == n;
 }
 
-static bool
+static void
 add_recipient(struct feed *feed, char const *text)
 {
   struct address address;
   if (!is_address(text, &address) || !address.length)
-    return false;
+    option_refuse("-r", "an address", text);
   if ((feed->recipients.len && !stralloc_catb(&feed->recipients, "\t", 1)) ||
       !stralloc_catb(&feed->recipients, address.text, address.length))
     strerr_diefusys(EXIT_TEMPORARY, "keep the recipients");
-  return true;
 }
 
 int
@@ -69,14 +68,14 @@ feed_options(struct feed *feed, int argc, char **argv)
       feed->has_sender = true;
       feed->sender.length = 0;
       if (*options.arg && !is_address(options.arg, &feed->sender))
-        return -1;
+        option_refuse("-s", "an address", options.arg);
     } else if (option == 't') {
-      if (!uint0_scan(options.arg, &feed->limit_s) || !feed->limit_s ||
-          feed->limit_s > LIMIT_MAX_S)
-        return -1;
+      feed->limit_s = option_number32("-t", options.arg, 1, LIMIT_MAX_S);
     } else if (option == 'd' && feed->directory && *options.arg)
       feed->directory = options.arg;
-    else if (option != 'r' || !add_recipient(feed, options.arg))
+    else if (option == 'r')
+      add_recipient(feed, options.arg);
+    else
       return -1;
   }
   return options.ind;

@@ -17,6 +17,7 @@
 #include "lib/exitcode.h"
 #include "lib/jobwriter.h"
 #include "lib/log.h"
+#include "lib/option.h"
 #include "lib/process.h"
 #include "lib/spool.h"
 #include "lib/stage.h"
@@ -266,15 +267,6 @@ on_reset(struct stage *stage)
   spool_clear(&state->spool);
 }
 
-static uint64_t
-number(char const *text, uint64_t least, uint64_t most)
-{
-  uint64_t value;
-  if (!uint640_scan(text, &value) || value < least || value > most)
-    strerr_dieusage(EXIT_PERMANENT, USAGE);
-  return value;
-}
-
 static void
 read_options(int argc, char const *const *argv, struct state *state)
 {
@@ -285,12 +277,11 @@ read_options(int argc, char const *const *argv, struct state *state)
     if (option == 'c')
       state->copies = true;
     else if (option == 'b')
-      state->most = number(options.arg, 1, INT64_MAX);
-    else if (option == 'a' &&
-             command_is_answer(options.arg, strlen(options.arg)))
-      state->answer = options.arg;
+      state->most = option_number("-b", options.arg, 1, INT64_MAX);
+    else if (option == 'a')
+      state->answer = option_answer("-a", options.arg);
     else if (option == 'p')
-      priority = (unsigned int)number(options.arg, 0, JOBNAME_PRIORITY_MAX);
+      priority = option_number32("-p", options.arg, 0, JOBNAME_PRIORITY_MAX);
     else
       strerr_dieusage(EXIT_PERMANENT, USAGE);
   }

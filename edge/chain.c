@@ -10,25 +10,23 @@
 
 #include <skalibs/sig.h>
 #include <skalibs/strerr.h>
-#include <skalibs/types.h>
 
 #include "lib/connection.h"
 #include "lib/exitcode.h"
 #include "lib/log.h"
+#include "lib/option.h"
 #include "lib/process.h"
-
-bool
-chain_number(char const *text, uint32_t least, uint32_t most, uint32_t *number)
-{
-  return uint320_scan(text, number) && *number >= least && *number <= most;
-}
 
 bool
 chain_bits_option(struct chain_bits *bits, int option, char const *text)
 {
   if (option == '4')
-    return chain_number(text, 0, 32, &bits->v4);
-  return option == '6' && chain_number(text, 0, 128, &bits->v6);
+    bits->v4 = option_number32("-4", text, 0, 32);
+  else if (option == '6')
+    bits->v6 = option_number32("-6", text, 0, 128);
+  else
+    return false;
+  return true;
 }
 
 bool

@@ -16,11 +16,7 @@ struct chain_bits {
   uint32_t v6;
 };
 
-/* A number of an option, from least to most; false: none such. */
-bool chain_number(char const *text, uint32_t least, uint32_t most,
-                  uint32_t *number);
-
-/* The option 4 or 6 with its argument: false: no such option or number. */
+/* The option 4 or 6 with its argument. false: another option. */
 bool chain_bits_option(struct chain_bits *bits, int option, char const *text);
 
 /* The client's network. false: his address is not known; logged. */

@@ -13,6 +13,7 @@
 #include "lib/connection.h"
 #include "lib/exitcode.h"
 #include "lib/log.h"
+#include "lib/option.h"
 #include "lib/process.h"
 
 #define USAGE                                                                  \
@@ -33,19 +34,18 @@ read_options(struct options *options, int argc, char **argv)
 {
   subgetopt l = SUBGETOPT_ZERO;
   int option;
-  bool right = true;
-  while (right && (option = subgetopt_r(argc, (char const *const *)argv,
-                                        "n:s:4:6:d:", &l)) != -1) {
+  while ((option = subgetopt_r(argc, (char const *const *)argv,
+                               "n:s:4:6:d:", &l)) != -1) {
     if (option == 'd')
       options->directory = l.arg;
     else if (option == 'n')
-      right = chain_number(l.arg, 1, HISTORY_INSTANTS_MAX, &options->most);
+      options->most = option_number32("-n", l.arg, 1, HISTORY_INSTANTS_MAX);
     else if (option == 's')
-      right = chain_number(l.arg, 1, 86400, &options->seconds);
-    else
-      right = chain_bits_option(&options->bits, option, l.arg);
+      options->seconds = option_number32("-s", l.arg, 1, 86400);
+    else if (!chain_bits_option(&options->bits, option, l.arg))
+      strerr_dieusage(EXIT_PERMANENT, USAGE);
   }
-  if (!right || !options->most || argc <= l.ind)
+  if (!options->most || argc <= l.ind)
     strerr_dieusage(EXIT_PERMANENT, USAGE);
   return l.ind;
 }

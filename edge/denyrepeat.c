@@ -14,12 +14,12 @@
 #include <skalibs/sgetopt.h>
 #include <skalibs/sig.h>
 #include <skalibs/strerr.h>
-#include <skalibs/types.h>
 
 #include "edge/denycount.h"
 #include "edge/denyfiles.h"
 #include "lib/clock.h"
 #include "lib/exitcode.h"
+#include "lib/option.h"
 #include "lib/process.h"
 
 #define USAGE                                                                  \
@@ -54,22 +54,14 @@ usage(void)
   strerr_dieusage(EXIT_PERMANENT, USAGE);
 }
 
-static uint32_t
-number(char const *text, uint32_t most)
-{
-  uint32_t value;
-  if (!uint320_scan(text, &value) || value < 1 || value > most)
-    usage();
-  return value;
-}
-
 /* Lengths that tcprules has a form for. */
 static uint32_t
-bits(char const *text, uint32_t most, uint32_t step)
+bits(char const *name, char const *text, uint32_t most, uint32_t step)
 {
-  uint32_t value = number(text, most);
+  uint32_t value = option_number32(name, text, 1, most);
   if (value % step)
-    usage();
+    option_refuse(name, step == 8 ? "a multiple of 8" : "a multiple of 16",
+                  text);
   return value;
 }
 
@@ -78,19 +70,19 @@ read_option(struct denyrepeat *deny, int option, char const *argument)
 {
   switch (option) {
   case 'n':
-    deny->count.most = number(argument, INSTANTS);
+    deny->count.most = option_number32("-n", argument, 1, INSTANTS);
     break;
   case 'w':
-    deny->count.window_ms = number(argument, 8760) * HOUR_MS;
+    deny->count.window_ms = option_number32("-w", argument, 1, 8760) * HOUR_MS;
     break;
   case 'f':
-    deny->count.forget_ms = number(argument, 8760) * HOUR_MS;
+    deny->count.forget_ms = option_number32("-f", argument, 1, 8760) * HOUR_MS;
     break;
   case '4':
-    deny->count.v4 = bits(argument, 32, 8);
+    deny->count.v4 = bits("-4", argument, 32, 8);
     break;
   case '6':
-    deny->count.v6 = bits(argument, 128, 16);
+    deny->count.v6 = bits("-6", argument, 128, 16);
     break;
   case 'i':
     deny->files.instructions = argument;

@@ -9,13 +9,13 @@
 
 #include <skalibs/sgetopt.h>
 #include <skalibs/strerr.h>
-#include <skalibs/types.h>
 
 #include "lib/network.h"
 #include "lib/clock.h"
 #include "lib/dns.h"
 #include "lib/exitcode.h"
 #include "lib/log.h"
+#include "lib/option.h"
 #include "lib/process.h"
 
 #define USAGE                                                                  \
@@ -247,29 +247,37 @@ look_up(struct state *state)
     note_name(&state->client);
 }
 
-/* Whether the option is a good one. */
-static bool
+static void
+add_zone(struct lists *lists, char const *name, char const *text)
+{
+  if (!dns_is_name(text, strlen(text)))
+    option_refuse(name, "a zone", text);
+  if (lists->count == ZONES_MAX)
+    strerr_dieusage(EXIT_PERMANENT, USAGE);
+  lists->zone[lists->count++] = text;
+}
+
+static void
 set_option(struct state *state, int option, char const *text)
 {
-  struct lists *lists = option == 'b' ? &state->black : &state->white;
   switch (option) {
   case 'r':
     state->wants_name = true;
-    return true;
+    break;
   case 's':
     state->server = text;
-    return true;
+    break;
   case 't':
-    return uint0_scan(text, &state->limit_s) && state->limit_s &&
-           state->limit_s <= SECONDS_MAX;
+    state->limit_s = option_number32("-t", text, 1, SECONDS_MAX);
+    break;
   case 'b':
+    add_zone(&state->black, "-b", text);
+    break;
   case 'w':
-    if (lists->count == ZONES_MAX || !dns_is_name(text, strlen(text)))
-      return false;
-    lists->zone[lists->count++] = text;
-    return true;
+    add_zone(&state->white, "-w", text);
+    break;
   default:
-    return false;
+    strerr_dieusage(EXIT_PERMANENT, USAGE);
   }
 }
 
@@ -283,8 +291,7 @@ main(int argc, char **argv)
   process_begin("dnsnote");
   for (int option; (option = subgetopt_r(argc, (char const *const *)argv,
                                          "+b:rs:t:w:", &options)) >= 0;)
-    if (!set_option(&state, option, options.arg))
-      strerr_dieusage(EXIT_PERMANENT, USAGE);
+    set_option(&state, option, options.arg);
   argv += options.ind;
   if (!*argv)
     strerr_dieusage(EXIT_PERMANENT, USAGE);
@@ -292,7 +299,7 @@ main(int argc, char **argv)
     look_up(&state);
     dns_end(&state.dns);
   } else if (state.server)
-    strerr_dieusage(EXIT_PERMANENT, USAGE);
+    option_refuse("-s", "an IP address", state.server);
   execvp(argv[0], argv);
   strerr_diefusys(EXIT_TEMPORARY, "run ", argv[0]);
 }

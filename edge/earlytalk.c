@@ -16,6 +16,7 @@
 #include "lib/connection.h"
 #include "lib/exitcode.h"
 #include "lib/log.h"
+#include "lib/option.h"
 #include "lib/process.h"
 
 #define USAGE "earlytalk [-r] [-w seconds] program [argument ...]"
@@ -108,8 +109,10 @@ main(int argc, char **argv)
          -1) {
     if (option == 'r')
       refuses = true;
-    else if (option != 'w' || !scan_seconds(l.arg, &wait_ms))
+    else if (option != 'w')
       strerr_dieusage(EXIT_PERMANENT, USAGE);
+    else if (!scan_seconds(l.arg, &wait_ms))
+      option_refuse("-w", "seconds, 0.001 to 600", l.arg);
   }
   if (argc <= l.ind)
     strerr_dieusage(EXIT_PERMANENT, USAGE);

@@ -10,6 +10,7 @@
 #include "lib/connection.h"
 #include "lib/exitcode.h"
 #include "lib/log.h"
+#include "lib/option.h"
 #include "lib/process.h"
 
 #define USAGE                                                                  \
@@ -31,8 +32,9 @@ read_options(struct options *options, int argc, char **argv)
                                "c:4:6:d:", &l)) != -1) {
     if (option == 'd')
       options->directory = l.arg;
-    else if (option == 'c' ? !chain_number(l.arg, 1, PLACES_MAX, &options->most)
-                           : !chain_bits_option(&options->bits, option, l.arg))
+    else if (option == 'c')
+      options->most = option_number32("-c", l.arg, 1, PLACES_MAX);
+    else if (!chain_bits_option(&options->bits, option, l.arg))
       strerr_dieusage(EXIT_PERMANENT, USAGE);
   }
   if (!options->most || argc <= l.ind)

@@ -17,6 +17,7 @@
 #include "lib/control.h"
 #include "lib/exitcode.h"
 #include "lib/log.h"
+#include "lib/option.h"
 #include "lib/process.h"
 
 #define USAGE "proxyprotocol [-t seconds] program [argument ...]"
@@ -150,7 +151,9 @@ main(int argc, char **argv)
   process_begin("proxyprotocol");
   while ((option = subgetopt_r(argc, (char const *const *)argv, "t:", &l)) !=
          -1)
-    if (option != 't' || !chain_number(l.arg, 1, 3600, &seconds))
+    if (option == 't')
+      seconds = option_number32("-t", l.arg, 1, 3600);
+    else
       strerr_dieusage(EXIT_PERMANENT, USAGE);
   if (argc <= l.ind)
     strerr_dieusage(EXIT_PERMANENT, USAGE);

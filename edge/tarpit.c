@@ -17,6 +17,7 @@
 #include "lib/connection.h"
 #include "lib/exitcode.h"
 #include "lib/log.h"
+#include "lib/option.h"
 #include "lib/process.h"
 
 #define USAGE                                                                  \
@@ -48,22 +49,22 @@ read_options(struct options *options, int argc, char **argv)
 {
   subgetopt l = SUBGETOPT_ZERO;
   int option;
-  bool right = true;
-  while (right && (option = subgetopt_r(argc, (char const *const *)argv,
-                                        "n:s:d:", &l)) != -1) {
+  while ((option = subgetopt_r(argc, (char const *const *)argv,
+                               "n:s:d:", &l)) != -1) {
     if (option == 'd')
       options->directory = l.arg;
     else if (option == 'n')
-      right = chain_number(l.arg, 1, PLACES_MAX, &options->most);
+      options->most = option_number32("-n", l.arg, 1, PLACES_MAX);
+    else if (option == 's')
+      options->seconds = option_number32("-s", l.arg, 0, SECONDS_MAX);
     else
-      right = option == 's' &&
-              chain_number(l.arg, 0, SECONDS_MAX, &options->seconds);
+      strerr_dieusage(EXIT_PERMANENT, USAGE);
   }
   char const *seconds = getenv("TARPIT");
-  if (!right || argc <= l.ind)
+  if (argc <= l.ind)
     strerr_dieusage(EXIT_PERMANENT, USAGE);
-  if (seconds && !chain_number(seconds, 0, SECONDS_MAX, &options->seconds))
-    strerr_dieinvalid(EXIT_PERMANENT, "TARPIT");
+  if (seconds)
+    options->seconds = option_number32("$TARPIT", seconds, 0, SECONDS_MAX);
   return l.ind;
 }
 

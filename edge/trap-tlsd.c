@@ -13,7 +13,6 @@
 #include <skalibs/selfpipe.h>
 #include <skalibs/sgetopt.h>
 #include <skalibs/strerr.h>
-#include <skalibs/types.h>
 
 #include "edge/tlsconfine.h"
 #include "edge/tlskeys.h"
@@ -25,6 +24,7 @@
 #include "lib/exitcode.h"
 #include "lib/fdpass.h"
 #include "lib/log.h"
+#include "lib/option.h"
 #include "lib/process.h"
 #include "lib/tlsborrow.h"
 #include "lib/unixsocket.h"
@@ -53,9 +53,11 @@ read_options(struct service *service, int argc, char **argv)
   int option;
   while ((option = subgetopt_r(argc, (char const *const *)argv, "n:k:", &l)) !=
          -1) {
-    uint32_t *number = option == 'k' ? &service->key_seconds : &service->most;
-    if (option == '?' || !uint320_scan(l.arg, number) || !*number ||
-        *number > 100000)
+    if (option == 'k')
+      service->key_seconds = option_number32("-k", l.arg, 1, 100000);
+    else if (option == 'n')
+      service->most = option_number32("-n", l.arg, 1, 100000);
+    else
       strerr_dieusage(EXIT_PERMANENT, USAGE);
   }
   if (argc - l.ind != 2)

@@ -20,6 +20,7 @@ struct daemon {
  * localhost or an IP address, one of IPv6 in brackets. Names are not looked up:
  * DNS cannot delay mail. 1, or 0 if the text is neither. Call it first.
  */
+#define DAEMON_PLACE "a path with a / in it, or an IP address:port"
 int daemon_place(struct daemon *daemon, char const *text);
 
 /* Connect, and let everything up to daemon_close be done in so many seconds.

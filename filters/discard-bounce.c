@@ -10,6 +10,7 @@
 #include "filters/header.h"
 #include "lib/exitcode.h"
 #include "lib/log.h"
+#include "lib/option.h"
 #include "lib/process.h"
 #include "lib/stage.h"
 
@@ -95,8 +96,8 @@ main(int argc, char const *const *argv)
   subgetopt options = SUBGETOPT_ZERO;
   process_begin("discard-bounce");
   for (int option; (option = subgetopt_r(argc, argv, "a:r:", &options)) >= 0;) {
-    if (option == 'a' && answer_is_usable(options.arg))
-      state.answer = options.arg;
+    if (option == 'a')
+      state.answer = option_answer("-a", options.arg);
     else if (option != 'r' || !bouncerule_set(options.arg, &state.rules))
       strerr_dieusage(EXIT_PERMANENT, USAGE);
   }

@@ -2,11 +2,11 @@
  * Specified in discard-large(8). */
 #include <skalibs/sgetopt.h>
 #include <skalibs/strerr.h>
-#include <skalibs/types.h>
 
 #include "filters/answer.h"
 #include "lib/exitcode.h"
 #include "lib/log.h"
+#include "lib/option.h"
 #include "lib/process.h"
 #include "lib/stage.h"
 
@@ -52,11 +52,12 @@ main(int argc, char const *const *argv)
   bool has_size = false;
   process_begin("discard-large");
   for (int option; (option = subgetopt_r(argc, argv, "a:b:", &options)) >= 0;) {
-    if (option == 'a' && answer_is_usable(options.arg))
-      state.answer = options.arg;
-    else if (option == 'b' && uint640_scan(options.arg, &state.most))
+    if (option == 'a')
+      state.answer = option_answer("-a", options.arg);
+    else if (option == 'b') {
+      state.most = option_number("-b", options.arg, 0, UINT64_MAX);
       has_size = true;
-    else
+    } else
       strerr_dieusage(EXIT_PERMANENT, USAGE);
   }
   if (!has_size || argc > options.ind)

@@ -6,11 +6,11 @@
 
 #include <skalibs/sgetopt.h>
 #include <skalibs/strerr.h>
-#include <skalibs/types.h>
 
 #include "filters/answer.h"
 #include "filters/clamd.h"
 #include "filters/daemon.h"
+#include "lib/option.h"
 #include "lib/spool.h"
 #include "lib/exitcode.h"
 #include "lib/log.h"
@@ -110,14 +110,17 @@ main(int argc, char const *const *argv)
       state.passes = true;
     else if (option == 's')
       place = options.arg;
-    else if (option == 'a' && answer_is_usable(options.arg))
-      state.answer = options.arg;
-    else if (option != 't' || !uint0_scan(options.arg, &state.seconds) ||
-             !state.seconds || state.seconds > SECONDS_MAX)
+    else if (option == 'a')
+      state.answer = option_answer("-a", options.arg);
+    else if (option == 't')
+      state.seconds = option_number32("-t", options.arg, 1, SECONDS_MAX);
+    else
       strerr_dieusage(EXIT_PERMANENT, USAGE);
   }
-  if (argc > options.ind || !daemon_place(&state.daemon, place))
+  if (argc > options.ind)
     strerr_dieusage(EXIT_PERMANENT, USAGE);
+  if (!daemon_place(&state.daemon, place))
+    option_refuse("-s", DAEMON_PLACE, place);
   spool_begin(&state.spool, NULL, MESSAGE_MAX);
   return stage_run(&handlers, &state);
 }

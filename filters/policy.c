@@ -4,20 +4,24 @@
 #include <string.h>
 
 #include "filters/answer.h"
-#include "lib/envelope.h"
 #include "lib/log.h"
+#include "lib/option.h"
 #include "lib/stage.h"
 
 bool
 policy_option(struct policy *policy, int option, char const *text)
 {
   if (option == 'n') {
-    policy->note = text;
-    return envelope_is_note(text, strlen(text));
+    policy->note = option_note("-n", text);
+    return true;
   }
+  if (option != 'a')
+    return false;
+  policy->answer = option_answer("-a", text);
   policy->seen_answer = true;
-  policy->answer = text;
-  return option == 'a' && answer_is_usable(text) && text[text[0] == '!'] != '2';
+  if (text[text[0] == '!'] == '2')
+    option_refuse("-a", "a 4xx or 5xx answer", text);
+  return true;
 }
 
 bool

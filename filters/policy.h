@@ -14,7 +14,7 @@ struct policy {
 };
 
 /* Take the option -n (a note's name) or -a (a 4xx or 5xx answer). Whether it is
- * one of them, and a good one. */
+ * one of them. */
 bool policy_option(struct policy *policy, int option, char const *text);
 
 /* Whether the options go together: -a says nothing where -n notes. */

@@ -6,7 +6,6 @@
 
 #include <skalibs/sgetopt.h>
 #include <skalibs/strerr.h>
-#include <skalibs/types.h>
 
 #include "filters/policy.h"
 #include "lib/ascii.h"
@@ -14,6 +13,7 @@
 #include "lib/dns.h"
 #include "lib/exitcode.h"
 #include "lib/log.h"
+#include "lib/option.h"
 #include "lib/process.h"
 #include "lib/stage.h"
 
@@ -183,16 +183,16 @@ main(int argc, char const *const *argv)
        (option = subgetopt_r(argc, argv, "a:n:s:t:", &options)) >= 0;) {
     if (option == 's')
       server = options.arg;
-    else if (option != 't' ? !policy_option(&state.policy, option, options.arg)
-                           : !uint0_scan(options.arg, &state.limit_s) ||
-                                 !state.limit_s || state.limit_s > SECONDS_MAX)
+    else if (option == 't')
+      state.limit_s = option_number32("-t", options.arg, 1, SECONDS_MAX);
+    else if (!policy_option(&state.policy, option, options.arg))
       strerr_dieusage(EXIT_PERMANENT, USAGE);
   }
   if (argc > options.ind || !policy_is_sound(&state.policy))
     strerr_dieusage(EXIT_PERMANENT, USAGE);
   if (dns_start(&state.dns, server) == -1) {
     if (server && errno == EINVAL)
-      strerr_dieusage(EXIT_PERMANENT, USAGE);
+      option_refuse("-s", "an IP address", server);
     strerr_diefusys(EXIT_TEMPORARY, "prepare to ask the DNS");
   }
   handlers.judges_sender = !state.policy.note;

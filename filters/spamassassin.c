@@ -7,12 +7,12 @@
 
 #include <skalibs/sgetopt.h>
 #include <skalibs/strerr.h>
-#include <skalibs/types.h>
 
 #include "filters/answer.h"
 #include "filters/daemon.h"
 #include "filters/spamd.h"
 #include "filters/spamfield.h"
+#include "lib/option.h"
 #include "lib/spool.h"
 #include "lib/exitcode.h"
 #include "lib/log.h"
@@ -158,26 +158,30 @@ do_reset(struct stage *stage)
   spool_clear(&state->spool);
 }
 
-/* Returns whether the option is a good one. */
-static bool
+static void
 set_option(struct state *state, int option, char const *text)
 {
   switch (option) {
   case 'p':
     state->passes = true;
-    return true;
+    break;
   case 's':
-    return daemon_place(&state->daemon, text);
+    if (!daemon_place(&state->daemon, text))
+      option_refuse("-s", DAEMON_PLACE, text);
+    break;
   case 'r':
     state->refuses = true;
-    return *text && spamd_score(text, &state->limit) == strlen(text);
+    if (!*text || spamd_score(text, &state->limit) != strlen(text))
+      option_refuse("-r", "a score, as 5.0", text);
+    break;
   case 'm':
-    return uint640_scan(text, &state->most) && state->most <= MESSAGE_MOST;
+    state->most = option_number("-m", text, 0, MESSAGE_MOST);
+    break;
   case 't':
-    return uint0_scan(text, &state->seconds) && state->seconds &&
-           state->seconds <= SECONDS_MAX;
+    state->seconds = option_number32("-t", text, 1, SECONDS_MAX);
+    break;
   default:
-    return false;
+    strerr_dieusage(EXIT_PERMANENT, USAGE);
   }
 }
 
@@ -195,8 +199,7 @@ main(int argc, char const *const *argv)
   daemon_place(&state.daemon, PLACE);
   for (int option;
        (option = subgetopt_r(argc, argv, "m:pr:s:t:", &options)) >= 0;)
-    if (!set_option(&state, option, options.arg))
-      strerr_dieusage(EXIT_PERMANENT, USAGE);
+    set_option(&state, option, options.arg);
   if (argc > options.ind)
     strerr_dieusage(EXIT_PERMANENT, USAGE);
   spool_begin(&state.spool, NULL, MESSAGE_MOST);

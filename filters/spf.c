@@ -8,13 +8,13 @@
 
 #include <skalibs/sgetopt.h>
 #include <skalibs/strerr.h>
-#include <skalibs/types.h>
 
 #include "filters/policy.h"
 #include "filters/spfcheck.h"
 #include "lib/dns.h"
 #include "lib/exitcode.h"
 #include "lib/log.h"
+#include "lib/option.h"
 #include "lib/process.h"
 #include "lib/stage.h"
 
@@ -83,8 +83,7 @@ on_rcpt(struct stage *stage, struct envelope_command const *rcpt)
   state->is_told = true;
 }
 
-/* Whether the option is a good one. */
-static bool
+static void
 set_option(struct state *state, int option, char const *text,
            char const **server)
 {
@@ -93,11 +92,9 @@ set_option(struct state *state, int option, char const *text,
   else if (option == 's')
     *server = text;
   else if (option == 't')
-    return uint0_scan(text, &state->limit_s) && state->limit_s &&
-           state->limit_s <= SECONDS_MAX;
-  else
-    return policy_option(&state->policy, option, text);
-  return true;
+    state->limit_s = option_number32("-t", text, 1, SECONDS_MAX);
+  else if (!policy_option(&state->policy, option, text))
+    strerr_dieusage(EXIT_PERMANENT, USAGE);
 }
 
 int
@@ -110,13 +107,12 @@ main(int argc, char const *const *argv)
   process_begin("spf");
   for (int option;
        (option = subgetopt_r(argc, argv, "a:rs:t:", &options)) >= 0;)
-    if (!set_option(&state, option, options.arg, &server))
-      strerr_dieusage(EXIT_PERMANENT, USAGE);
+    set_option(&state, option, options.arg, &server);
   if (argc > options.ind || (state.policy.seen_answer && !state.refuses))
     strerr_dieusage(EXIT_PERMANENT, USAGE);
   if (dns_start(&state.dns, server) == -1) {
     if (server && errno == EINVAL)
-      strerr_dieusage(EXIT_PERMANENT, USAGE);
+      option_refuse("-s", "an IP address", server);
     strerr_diefusys(EXIT_TEMPORARY, "prepare to ask the DNS");
   }
   if (spfcheck_begin(&state.check, &state.dns, state.limit_s) == -1)

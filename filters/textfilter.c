@@ -8,9 +8,9 @@
 
 #include <skalibs/sgetopt.h>
 #include <skalibs/strerr.h>
-#include <skalibs/types.h>
 
 #include "filters/answer.h"
+#include "lib/option.h"
 #include "lib/program.h"
 #include "lib/spool.h"
 #include "lib/exitcode.h"
@@ -135,11 +135,12 @@ main(int argc, char **argv)
   process_begin("textfilter");
   for (int option; (option = subgetopt_r(argc, (char const *const *)argv,
                                          "m:t:", &options)) >= 0;) {
-    bool is_good =
-        (option == 'm' && uint640_scan(options.arg, &output_max)) ||
-        (option == 't' && uint0_scan(options.arg, &state.program.limit_s) &&
-         state.program.limit_s && state.program.limit_s <= SECONDS_MAX);
-    if (!is_good)
+    if (option == 'm')
+      output_max = option_number("-m", options.arg, 0, UINT64_MAX);
+    else if (option == 't')
+      state.program.limit_s =
+          option_number32("-t", options.arg, 1, SECONDS_MAX);
+    else
       strerr_dieusage(EXIT_PERMANENT, USAGE);
   }
   state.program.arguments = argv + options.ind;

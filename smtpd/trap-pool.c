@@ -10,12 +10,12 @@
 #include <skalibs/selfpipe.h>
 #include <skalibs/sgetopt.h>
 #include <skalibs/strerr.h>
-#include <skalibs/types.h>
 
 #include "lib/exitcode.h"
 #include "lib/clock.h"
 #include "lib/control.h"
 #include "lib/log.h"
+#include "lib/option.h"
 #include "lib/process.h"
 #include "lib/unixsocket.h"
 #include "smtpd/pool.h"
@@ -23,6 +23,8 @@
 #define USAGE                                                                  \
   "trap-pool [-n warm] [-m most] [-s sessions] [-a age] [-w wait] socket "     \
   "[program [argument ...]]"
+#define LANES_MAX 10000
+#define NUMBER_MAX 100000000
 #define EVENTS 64
 #define PAUSE_MS 200 /* between two tries to accept, out of descriptors */
 
@@ -31,15 +33,6 @@ struct listener {
   bool watched;
   int64_t since_ms; /* not watched */
 };
-
-static uint32_t
-number(char const *text, uint32_t least)
-{
-  uint32_t value;
-  if (!uint320_scan(text, &value) || value < least || value > 100000000)
-    strerr_dieusage(EXIT_PERMANENT, USAGE);
-  return value;
-}
 
 /* Returns the index of the first argument that is no option. */
 static int
@@ -51,19 +44,19 @@ read_options(struct pool *pool, int argc, char **argv)
                                "n:m:s:a:w:", &l)) != -1) {
     switch (option) {
     case 'n':
-      pool->warm = number(l.arg, 0);
+      pool->warm = option_number("-n", l.arg, 0, LANES_MAX);
       break;
     case 'm':
-      pool->most = number(l.arg, 1);
+      pool->most = option_number("-m", l.arg, 1, LANES_MAX);
       break;
     case 's':
-      pool->sessions = number(l.arg, 1);
+      pool->sessions = option_number("-s", l.arg, 1, NUMBER_MAX);
       break;
     case 'a':
-      pool->age_ms = (int64_t)number(l.arg, 1) * 1000;
+      pool->age_ms = (int64_t)option_number("-a", l.arg, 1, NUMBER_MAX) * 1000;
       break;
     case 'w':
-      pool->wait_ms = (int64_t)number(l.arg, 0) * 1000;
+      pool->wait_ms = (int64_t)option_number("-w", l.arg, 0, NUMBER_MAX) * 1000;
       break;
     default:
       strerr_dieusage(EXIT_PERMANENT, USAGE);
@@ -71,7 +64,7 @@ read_options(struct pool *pool, int argc, char **argv)
   }
   if (pool->warm > pool->most)
     pool->warm = pool->most;
-  if (argc <= l.ind || pool->most > 10000)
+  if (argc <= l.ind)
     strerr_dieusage(EXIT_PERMANENT, USAGE);
   return l.ind;
 }

@@ -11,6 +11,7 @@
 #include <skalibs/types.h>
 
 #include "lib/exitcode.h"
+#include "lib/option.h"
 #include "lib/process.h"
 #include "smtpd/evidencelist.h"
 #include "smtpd/playback.h"
@@ -116,12 +117,6 @@ replay(struct options *options)
 }
 
 static bool
-scan_seconds(char const *text, unsigned int *seconds)
-{
-  return uint0_scan(text, seconds) && *seconds && *seconds <= LIMIT_MAX_S;
-}
-
-static bool
 is_target(char const *target)
 {
   char const *colon = strrchr(target, ':');
@@ -141,11 +136,12 @@ read_options(int argc, char const *const *argv, struct options *options)
       play->exact = true;
     else if (option == 'l')
       options->list = true;
-    else if ((option == 'b' && uint640_scan(scan.arg, &options->message) &&
-              options->message) ||
-             (option == 't' && scan_seconds(scan.arg, &play->wire.limit_s)) ||
-             (option == 'w' && scan_seconds(scan.arg, &play->pause_s)))
-      continue;
+    else if (option == 'b')
+      options->message = option_number("-b", scan.arg, 1, UINT64_MAX);
+    else if (option == 't')
+      play->wire.limit_s = option_number32("-t", scan.arg, 1, LIMIT_MAX_S);
+    else if (option == 'w')
+      play->pause_s = option_number32("-w", scan.arg, 1, LIMIT_MAX_S);
     else
       strerr_dieusage(EXIT_PERMANENT, USAGE);
   int shows = options->list + (options->message != 0);

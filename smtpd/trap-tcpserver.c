@@ -13,6 +13,7 @@
 
 #include "lib/exitcode.h"
 #include "lib/log.h"
+#include "lib/option.h"
 #include "lib/process.h"
 #include "smtpd/tcpaccept.h"
 #include "smtpd/tcpaddress.h"
@@ -43,12 +44,9 @@ die_of_option(int option, char const *what)
 }
 
 static uint32_t
-number(int option, char const *text)
+number(char const *name, char const *text)
 {
-  uint32_t value;
-  if (!uint320_scan(text, &value) || !value || value > INT32_MAX)
-    die_of_option(option, "wants a number from 1 to 2147483647");
-  return value;
+  return option_number32(name, text, 1, INT32_MAX);
 }
 
 /* As envuidgid(8) says. */
@@ -58,8 +56,8 @@ read_account(struct options *options)
   char const *uid = getenv("UID"), *gid = getenv("GID");
   if (!uid || !gid)
     die_of_option('U', "wants $UID and $GID");
-  options->uid = number('U', uid);
-  options->gid = number('U', gid);
+  options->uid = number("$UID", uid);
+  options->gid = number("$GID", gid);
 }
 
 static void
@@ -70,19 +68,19 @@ read_option(struct options *options, int option, char const *argument)
     options->print_port = true;
     break;
   case 'b':
-    options->backlog = number(option, argument);
+    options->backlog = number("-b", argument);
     break;
   case 'c':
-    options->limit = number(option, argument);
+    options->limit = number("-c", argument);
     break;
   case 'g':
-    options->gid = number(option, argument);
+    options->gid = number("-g", argument);
     break;
   case 'l':
     options->name = argument;
     break;
   case 'u':
-    options->uid = number(option, argument);
+    options->uid = number("-u", argument);
     break;
   case 's':
     options->child.single = true;

@@ -30,8 +30,18 @@ equal((out, err), (b"MAIL FROM:<>\nRCPT TO:<c@d>\nBDAT 1\naBDAT 0 LAST\n", b""),
       "-n: nothing of the message of others")
 _, out, _ = run(message(b"a"), "-a", "550 5.1.1 no such user")
 ok(out.endswith(b"\n550 5.1.1 no such user\n"), "-a")
-for arguments in (("-n", "a b"), ("-a", "no code"), ("-x",), ("y",)):
-    equal(run(b"", *arguments)[0], 100, "usage: " + " ".join(arguments))
+for arguments in (("-n", "a b"), ("-a", "no code"), ("-a", "354 go on"),
+                  ("-a", "550 caf\u00e9"), ("-a", "550 " + "x" * 477), ("-x",),
+                  ("y",)):
+    equal(run(b"", *arguments)[0], 100,
+          ascii("usage: " + " ".join(arguments)[:20]))
+for arguments, wanted in (
+        (("-n", ""), b"-n wants a note's name, 1 to 32 of A-Z a-z 0-9 . _ -, "
+         b"not an empty one"),
+        (("-a", "no"), b'-a wants an answer, as "550 5.1.1 no such user", '
+         b"not no")):
+    equal(run(b"", *arguments)[2], b"deliver-null: usage: " + wanted + b"\n",
+          "usage: what is wrong")
 equal(run(b"MAIL FROM:<>\nRCPT TO:<a@b>\nBDAT 9\nunfi")[0], 111,
       "a stream that ends in the middle")
 done()

@@ -219,7 +219,7 @@ def test_usage():
                       ("-b", "1", "q", "q"), ("-x", "-c", "1", "q"),
                       ("-c", "1", "-w", "0", "q")):
         code, out, err = run(*arguments)
-        d.equal((code, out, "usage: dq-expire" in err), (100, "", True),
+        d.equal((code, out, "dq-expire: usage: " in err), (100, "", True),
                 "wrong usage: " + " ".join(arguments))
     d.equal(run("-c", "1", "none")[0], 111, "no such queue")
     os.mkdir("q")

@@ -175,7 +175,7 @@ def test_usage():
     for arguments in ((), ("-x", "q"), ("-t", "-p", "q"), ("-w", "0", "q"),
                       ("-w", "x", "q"), ("-w", "86401", "q")):
         code, out, err = run(*arguments)
-        d.equal((code, out, "usage: dq-stat" in err), (100, "", True),
+        d.equal((code, out, "dq-stat: usage: " in err), (100, "", True),
                 "wrong usage: " + " ".join(arguments))
 
 

@@ -47,8 +47,8 @@ def test_usage():
     usage = ("trap-tcpserver: usage: trap-tcpserver [-1DHOPQRUXqsv] [-b backlog] "
              "[-c limit] [-g gid] [-l name] [-u uid] [-x rules.cdb] address "
              "port program [argument ...]\n")
-    number = ("trap-tcpserver: fatal: {} wants a number from 1 to "
-              "2147483647\n")
+    number = ("trap-tcpserver: usage: {} wants a whole number from 1 to "
+              "2147483647, not {}\n")
     alone = ("trap-tcpserver: fatal: {} is tcpserver's alone: see "
              "trap-tcpserver(8)\n")
     for cases, wanted in (
@@ -58,8 +58,10 @@ def test_usage():
         for arguments in cases:
             got = run(trap, *arguments)
             option = arguments[0][:2] if arguments else ""
+            value = arguments[0][2:] or arguments[1] or "an empty one" \
+                if len(arguments) > 1 else ""
             is_same((got.returncode, got.stdout, got.stderr),
-                    (100, "", wanted.format(option)),
+                    (100, "", wanted.format(option, value)),
                     f"no command line: {arguments}")
     for address, port in (("localhost", "0"), ("127.1", "0"), ("::1", "no"),
                           ("127.0.0.1", "65536"), ("127.0.0.1", "")):
