@@ -32,8 +32,9 @@ struct query {
   char const *directory;
   enum form form;
   bool count_only;
-  int state; /* enum listing_state, or -1: all of queue/ */
-  char *key; /* NULL: any metadata */
+  int state;             /* enum listing_state, or -1: all of queue/ */
+  char const *jobs_from; /* a directory of the queue */
+  char *key;             /* NULL: any metadata */
   char const *value;
   uint64_t older_s;
 };
@@ -43,7 +44,7 @@ typedef void show(void *self, struct listing const *job);
 
 /* The jobs of queue/, seen in one pass, for the sections of the text. */
 struct sections {
-  uint64_t count[LISTING_FAILED + 1];
+  uint64_t count[LISTING_ASIDE + 1];
   stralloc seen; /* of each: its state as one byte, its name, NUL */
 };
 
@@ -63,6 +64,14 @@ is_wanted(struct query const *query, struct listing const *job)
          !memcmp(line->value, query->value, line->value_bytes);
 }
 
+/* A directory that a queue may have, or not yet. */
+static bool
+is_of_queues(char const *name)
+{
+  return !strcmp(name, "queue") || !strcmp(name, "deferred") ||
+         !strcmp(name, "failed");
+}
+
 /* Go through a directory of jobs in order. */
 static void
 visit(struct query const *query, struct listing_queue *queue,
@@ -71,8 +80,12 @@ visit(struct query const *query, struct listing_queue *queue,
   static struct listing job;
   struct joblist list;
   int fd = openat(queue->root, directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (fd < 0 && errno == ENOENT)
+  if (fd < 0 && errno == ENOENT) {
+    if (!is_of_queues(directory))
+      strerr_dief(EXIT_PERMANENT, "no state of a job: ", directory,
+                  ", nor is that in ", query->directory);
     return;
+  }
   joblist_start(&list, true);
   list.fans = !strcmp(directory, "queue");
   do {
@@ -152,9 +165,7 @@ list_sections(struct query const *query, struct listing_queue *queue,
   if (query->state < 0 || query->state == LISTING_DAMAGED)
     list_section(sections, queue, LISTING_DAMAGED, "damaged");
   if (query->state > LISTING_DAMAGED)
-    visit(query, queue,
-          query->state == LISTING_DEFERRED ? "deferred" : "failed",
-          show_section, &number);
+    visit(query, queue, query->jobs_from, show_section, &number);
   if (number)
     printf("\n");
 }
@@ -179,25 +190,22 @@ list_text(struct query const *query, struct listing_queue *queue)
 static void
 show_all(struct query *query, struct listing_queue *queue)
 {
-  char const *directory = query->state == LISTING_DEFERRED ? "deferred"
-                          : query->state == LISTING_FAILED ? "failed"
-                                                           : "queue";
   if (query->form == FORM_TEXT || query->count_only)
     list_text(query, queue);
   else
-    visit(query, queue, directory,
+    visit(query, queue, query->jobs_from,
           query->form == FORM_JSON ? show_json : show_null, query);
   if (fflush(stdout) == EOF || ferror(stdout))
     strerr_diefusys(EXIT_TEMPORARY, "write to standard output");
 }
 
-static int
-state_option(char const *text)
+static void
+state_option(struct query *query, char const *text)
 {
-  int state = listing_state(text);
-  if (state < 0)
+  query->state = listing_state(text);
+  if (query->state < 0)
     strerr_dief(EXIT_PERMANENT, "no state of a job: ", text);
-  return state;
+  query->jobs_from = query->state > LISTING_DAMAGED ? text : "queue";
 }
 
 static void
@@ -233,7 +241,7 @@ read_options(int argc, char **argv, struct query *query)
     else if (option == 'j' || option == '0')
       query->form = option == 'j' ? FORM_JSON : FORM_NULL;
     else if (option == 's')
-      query->state = state_option(optarg);
+      state_option(query, optarg);
     else if (option == 'm')
       meta_option(query, optarg);
     else if (option == 'o')
@@ -251,7 +259,7 @@ int
 main(int argc, char **argv)
 {
   static struct listing_queue queue;
-  struct query query = {.state = -1};
+  struct query query = {.state = -1, .jobs_from = "queue"};
   process_begin("dq-list");
   signal(SIGPIPE, SIG_DFL); /* whoever reads may have seen enough */
   read_options(argc, argv, &query);

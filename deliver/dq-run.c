@@ -10,6 +10,7 @@
 #include <skalibs/sgetopt.h>
 #include <skalibs/strerr.h>
 
+#include "deliver/aside.h"
 #include "deliver/worker.h"
 #include "lib/address.h"
 #include "lib/control.h"
@@ -42,13 +43,8 @@ struct options {
 static char const *
 directory_name(char const *text)
 {
-  static char const *const own[] = {"queue", "data", "active", "tmp",
-                                    RETRY_DIRECTORY};
-  bool good =
-      text[0] && text[0] != '.' && !strpbrk(text, "/\n") && strlen(text) <= 64;
-  for (size_t i = 0; good && i < sizeof own / sizeof *own; i++)
-    good = strcmp(text, own[i]) != 0;
-  if (!good)
+  if (!aside_is_name(text) || !strcmp(text, RETRY_DIRECTORY) ||
+      strchr(text, '\n') || strlen(text) > 64)
     option_refuse("-r", "the name of a directory, none of the queue's own",
                   text);
   return text;

@@ -13,10 +13,12 @@
 
 #include <skalibs/allreadwrite.h>
 
+#include "deliver/aside.h"
 #include "deliver/retry.h"
 
-static char const *const states[] = {"active", "queued", "damaged", "deferred",
-                                     "failed"};
+#define PATH_BYTES (NAME_MAX + 1 + JOBLIST_NAME_MAX + 1)
+
+static char const *const states[] = {"active", "queued", "damaged", "deferred"};
 
 int
 listing_state(char const *name)
@@ -24,7 +26,7 @@ listing_state(char const *name)
   for (int i = 0; i < (int)(sizeof states / sizeof *states); i++)
     if (!strcmp(states[i], name))
       return i;
-  return -1;
+  return aside_is_name(name) ? LISTING_ASIDE : -1;
 }
 
 int
@@ -48,7 +50,7 @@ static ssize_t
 read_file(int root, char const *directory, char const *name, char *bytes,
           size_t size)
 {
-  char path[JOBLIST_NAME_MAX + 16];
+  char path[PATH_BYTES];
   snprintf(path, sizeof path, "%s/%s", directory, name);
   int fd = openat(root, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
   if (fd < 0)
@@ -107,7 +109,7 @@ int
 listing_read(struct listing *job, struct listing_queue *queue,
              char const *directory, char const *name)
 {
-  char path[JOBLIST_NAME_MAX + 16];
+  char path[PATH_BYTES];
   struct stat status;
   int root = queue->root;
   job->directory = directory;
@@ -115,9 +117,9 @@ listing_read(struct listing *job, struct listing_queue *queue,
   job->dead = false;
   job->record.seconds = 0;
   snprintf(job->name, sizeof job->name, "%s", name);
-  job->state = !strcmp(directory, "deferred") ? LISTING_DEFERRED
-               : !strcmp(directory, "failed") ? LISTING_FAILED
-                                              : LISTING_QUEUED;
+  job->state = !strcmp(directory, "queue")           ? LISTING_QUEUED
+               : !strcmp(directory, RETRY_DIRECTORY) ? LISTING_DEFERRED
+                                                     : LISTING_ASIDE;
   ssize_t n = read_file(root, directory, name, job->text, sizeof job->text);
   if (n < 0 && errno == ENOENT)
     return 0;
@@ -179,7 +181,7 @@ static void
 print_tries(struct listing const *job)
 {
   struct jobrecord const *record = &job->record;
-  bool failed = job->state == LISTING_FAILED;
+  bool failed = jobrecord_find(record, RETRY_FAILED) != NULL;
   int64_t due_s;
   if (jobrecord_find(record, RETRY_TRIES)) {
     printf("  Tries: ");
@@ -191,7 +193,7 @@ print_tries(struct listing const *job)
     print_line(record, failed ? RETRY_FAILED : RETRY_LAST);
     printf("\n");
   }
-  if (!failed && retry_job(job->name, &due_s)) {
+  if (job->state == LISTING_DEFERRED && retry_job(job->name, &due_s)) {
     printf("  Next try: ");
     print_time(due_s);
     printf("\n");
@@ -224,7 +226,7 @@ listing_text(struct listing const *job, uint64_t number)
   printf(" on ");
   print_line(&job->record, "QSHN");
   printf("\n");
-  if (job->state == LISTING_DEFERRED || job->state == LISTING_FAILED)
+  if (job->state == LISTING_DEFERRED || job->state == LISTING_ASIDE)
     print_tries(job);
 }
 
@@ -277,7 +279,9 @@ listing_json(struct listing const *job)
   struct metadata const *host;
   printf("{\"job\":");
   print_json(jobfan_base(job->name), strlen(jobfan_base(job->name)));
-  print_member("state", states[job->state], strlen(states[job->state]));
+  char const *state =
+      job->state == LISTING_ASIDE ? job->directory : states[job->state];
+  print_member("state", state, strlen(state));
   if (job->state == LISTING_ACTIVE) {
     printf(",\"pid\":%ld,\"dead\":%s", (long)job->lock_pid,
            job->dead ? "true" : "false");

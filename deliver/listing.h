@@ -18,7 +18,7 @@ enum listing_state {
   LISTING_QUEUED,
   LISTING_DAMAGED,
   LISTING_DEFERRED,
-  LISTING_FAILED,
+  LISTING_ASIDE, /* in failed/, or where dq-run(8) -r puts them */
 };
 
 struct listing_queue {
@@ -40,7 +40,7 @@ struct listing {
   char text[JOBRECORD_TEXT_MAX + 1];
 };
 
-/* The state of this name, or -1. */
+/* The state that is called so, or -1; ASIDE is called as its directory. */
 int listing_state(char const *name);
 
 /* Open a zeroed queue. 0 or -1. */

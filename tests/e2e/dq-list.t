@@ -122,6 +122,14 @@ def test_tries():
           b"  Next try: Fri Nov 20 23:46:40 2026\n\n", "deferred: when, why")
     equal(run("--state", "failed")[1].split(b" on vm\n")[1],
           b"  Tries: 20\n  Failed: too many tries: 451 x\n\n", "failed: why")
+    put("50.5", directory="odd.%s" % ("d" * 60),
+        meta=b"dq.tries: 1\ndq.last: 550 no\n")
+    odd = "odd." + "d" * 60
+    equal(run("--state", odd)[1].split(b" on vm\n")[1],
+          b"  Tries: 1\n  Last answer: 550 no\n\n", "dq-run's -r: why")
+    equal(run("--state", odd, "--null")[1], b"q/%s/50.5\0" % odd.encode(),
+          "... where")
+    equal(json.loads(run("--state", odd, "--json")[1])["state"], odd, "... JSON")
 
 
 def test_json():
@@ -164,12 +172,16 @@ def test_many():
 
 
 def test_usage():
-    for arguments in (("--nonsense",), ("x",), ("--state", "lost"),
-                      ("--meta", "x")):
+    for arguments in (("--nonsense",), ("x",), ("--state", "tmp"),
+                      ("--state", "../q"), ("--state", ""), ("--meta", "x")):
         equal(run(*arguments)[0], 100, "wrong usage: " + " ".join(arguments))
     equal(run()[0], 111, "no such queue")
     os.mkdir("q")
     equal(run()[:2], (0, b"Jobs: active: 0  queued: 0\n\n"), "an empty one")
+    equal(run("--state", "lost"),
+          (100, b"", b"dq-list: fatal: no state of a job: lost, nor is that in "
+           b"q\n"), "neither a state nor a directory")
+    equal(run("--state", "failed")[0], 0, "that is not there yet")
     equal(os.listdir("q"), [], "it stays empty")
     bare = subprocess.run([PROGRAM, "q"], check=False, capture_output=True,
                           timeout=DEADLINE_S)
