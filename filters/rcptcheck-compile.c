@@ -116,7 +116,8 @@ main(int argc, char const *const *argv)
   struct rulecdb_maker maker;
   struct cdbfile_failure failure;
   struct stat status;
-  struct ruleimage_reporter const reporter = {.report = report, .data = file};
+  struct ruleimage_reporter const reporter = {
+      .report = report, .data = file, .bad_most = UINT64_MAX};
   subgetopt options = SUBGETOPT_ZERO;
 
   process_begin("rcptcheck-compile");

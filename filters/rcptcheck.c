@@ -19,6 +19,7 @@
 
 #define USAGE "rcptcheck [-f file] [-t address ...]"
 #define CHECKED "CHECKED"
+#define BAD_RULES_TOLD 10 /* by each stage of a pool, at each start */
 #define PLACE_MAX (RULESET_PATH_MAX + 16)
 
 struct state {
@@ -163,7 +164,8 @@ main(int argc, char const *const *argv)
   static struct state state;
   static char path[RULESET_PATH_MAX + 1];
   struct stage_handlers const handlers = {.rcpt = on_rcpt};
-  struct ruleimage_reporter const reporter = {.report = report, .data = &state};
+  struct ruleimage_reporter reporter = {
+      .report = report, .data = &state, .bad_most = BAD_RULES_TOLD};
   subgetopt options = SUBGETOPT_ZERO;
   bool testing = false;
 
@@ -171,9 +173,10 @@ main(int argc, char const *const *argv)
   for (int option; (option = subgetopt_r(argc, argv, "f:t", &options)) >= 0;) {
     if (option == 'f')
       state.file = options.arg;
-    else if (option == 't')
+    else if (option == 't') {
       testing = true;
-    else
+      reporter.bad_most = UINT64_MAX;
+    } else
       strerr_dieusage(EXIT_PERMANENT, USAGE);
   }
   argv += options.ind;

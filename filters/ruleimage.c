@@ -1,6 +1,7 @@
 #include "filters/ruleimage.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -44,7 +45,28 @@ struct making {
   size_t room; /* in the two arrays; head.regexes are used */
   pcre2_code **code;
   struct kept_regex *kept;
+  uint64_t bad; /* rules */
 };
+
+static void
+report_bad(struct making *making, uint32_t line, char const *problem)
+{
+  struct ruleimage_reporter const *reporter = making->reporter;
+  if (making->bad++ < reporter->bad_most)
+    reporter->report(reporter->data, line, "bad rule", problem);
+}
+
+static void
+count_bad(struct making const *making)
+{
+  struct ruleimage_reporter const *reporter = making->reporter;
+  char problem[64];
+  if (making->bad <= reporter->bad_most)
+    return;
+  snprintf(problem, sizeof problem, "%llu more; rcptcheck-compile names them",
+           (unsigned long long)(making->bad - reporter->bad_most));
+  reporter->report(reporter->data, 0, "more bad rules", problem);
+}
 
 static int
 keep_regex(struct making *making, pcre2_code *code, char const *text,
@@ -77,8 +99,7 @@ add_regex(struct making *making, struct rule const *rule, char const *text,
   char problem[RULEREGEX_PROBLEM_MAX];
   pcre2_code *code = ruleregex_compile(rule->key, rule->key_bytes, problem);
   if (!code) {
-    making->reporter->report(making->reporter->data, line.number, "bad rule",
-                             problem);
+    report_bad(making, line.number, problem);
     return 1;
   }
   if (!keep_regex(making, code, text, line)) {
@@ -123,8 +144,7 @@ add_line(struct making *making, uint32_t number, char const *text, size_t n)
   case RULE_NONE:
     return 1;
   case RULE_BAD:
-    making->reporter->report(making->reporter->data, number, "bad rule",
-                             problem);
+    report_bad(making, number, problem);
     return 1;
   case RULE_READ:
     break;
@@ -148,6 +168,7 @@ add_lines(struct making *making, char const *text, size_t n)
       return 0;
     text = stop < end ? stop + 1 : end;
   }
+  count_bad(making);
   return 1;
 }
 

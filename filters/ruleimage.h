@@ -43,11 +43,13 @@ struct ruleimage_head {
   uint32_t longest_tree;  /* bytes in the longest domain of @.domain, or 0 */
 };
 
-/* Where things about rules are told. line: 0 if it is about the whole file. */
+/* Where things about rules are told. line: 0 if it is about the whole file. So
+ * many bad rules are told one by one, the others are counted. */
 struct ruleimage_reporter {
   void (*report)(void *data, uint32_t line, char const *event,
                  char const *problem);
   void *data;
+  uint64_t bad_most;
 };
 
 /*

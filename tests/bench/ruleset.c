@@ -73,7 +73,8 @@ show(char const *what, double *us, size_t n)
 int
 main(int argc, char **argv)
 {
-  struct ruleimage_reporter const reporter = {.report = report};
+  struct ruleimage_reporter const reporter = {.report = report,
+                                              .bad_most = UINT64_MAX};
   struct ruleset set;
   static double us[ADDRESSES_MAX];
   if (argc != 2)

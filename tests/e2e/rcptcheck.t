@@ -176,6 +176,23 @@ rcptcheck: bad rule rule=bad:8 problem=\"line too long\"
 rcptcheck: bad rule rule=bad:9 problem=\"PATTERN is no address, @domain or /regex/\"" \
   "bad rules are named, the others work"
 
+is "$(printf 'MAIL FROM:<>\n' | run rcptcheck -f bad; wc -l <log)" \
+  "MAIL FROM:<>
+exit 0
+9" "... by a stage too"
+{
+  cat bad
+  echo a@x
+  echo a@x
+  echo a@x
+} >worse
+is "$(printf 'MAIL FROM:<>\n' | run rcptcheck -f worse; tail -n +10 log)" \
+  "MAIL FROM:<>
+exit 0
+rcptcheck: bad rule rule=worse:11 problem=\"no CODE\"
+rcptcheck: more bad rules file=worse problem=\"2 more; rcptcheck-compile names them\"" \
+  "of many, ten are"
+
 echo '# nothing' >empty
 is "$(printf 'MAIL FROM:<>\nRCPT TO:<a@b>\n' | run rcptcheck -f empty; cat log)" \
   'MAIL FROM:<>

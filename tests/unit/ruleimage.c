@@ -17,7 +17,8 @@ report(void *data, uint32_t line, char const *event, char const *problem)
            (unsigned long)line, event, problem);
 }
 
-static struct ruleimage_reporter const reporter = {.report = report};
+static struct ruleimage_reporter const reporter = {.report = report,
+                                                   .bad_most = UINT64_MAX};
 static struct stat const status = {.st_size = 42,
                                    .st_mtim = {.tv_sec = -7, .tv_nsec = 5}};
 

@@ -25,7 +25,8 @@ report(void *data, uint32_t line, char const *event, char const *problem)
            (unsigned long)line, event, problem);
 }
 
-static struct ruleimage_reporter const reporter = {.report = report};
+static struct ruleimage_reporter const reporter = {.report = report,
+                                                   .bad_most = UINT64_MAX};
 static struct ruleset set;
 static struct ruleset_hit hit;
 
