@@ -13,12 +13,19 @@
 #define PIECE 4096
 #define LINES_MAX 100 /* of a reply to EHLO */
 
+/* The connection is closed, by us if not by the server. */
+static bool
+is_over(int code)
+{
+  return code == -1 || code == 421;
+}
+
 static int
 done(struct smtpsession *session, int code)
 {
   if (code == 421)
     smtpwire_close(&session->wire);
-  if (code == -1 || code == 421)
+  if (is_over(code))
     session->state = SMTPSESSION_CLOSED;
   return code;
 }
@@ -126,7 +133,7 @@ secure(struct smtpsession *session)
   if (!offered)
     return fail(session, "the server does not offer TLS");
   int code = ask(session, "STARTTLS\r\n");
-  if (code == -1)
+  if (is_over(code))
     return code;
   if (code != 220)
     return verify ? fail(session, "the server refuses TLS") : 250;
@@ -187,13 +194,16 @@ say_mail(struct smtpsession *session, struct smtpsession_mail const *mail)
   char text[ADDRESS_MAX + 128], size[32] = "";
   struct smtpclient lines = {.count = 0};
   bool is_piped = session->offers & SMTPSESSION_PIPELINING;
+  int code = 250;
   if (session->offers & SMTPSESSION_XFORWARD)
     smtpclient_xforward(&lines, session->attributes[1], mail->client,
                         mail->ident);
-  for (size_t i = 0; i < lines.count; i++)
-    if (is_piped ? smtpwire_puts(&session->wire, lines.line[i]) == -1
-                 : ask(session, lines.line[i]) == -1)
-      return done(session, -1);
+  for (size_t i = 0; i < lines.count; i++) {
+    code = is_piped ? smtpwire_puts(&session->wire, lines.line[i])
+                    : ask(session, lines.line[i]);
+    if (is_over(code))
+      return done(session, code);
+  }
   if (mail->size && session->offers & SMTPSESSION_SIZE)
     snprintf(size, sizeof size, " SIZE=%llu", (unsigned long long)mail->size);
   snprintf(text, sizeof text, "MAIL FROM:<%s>%s%s%s\r\n", mail->sender.text,
@@ -201,9 +211,11 @@ say_mail(struct smtpsession *session, struct smtpsession_mail const *mail)
            mail->is_utf8 ? " SMTPUTF8" : "", size);
   if (smtpwire_puts(&session->wire, text) == -1)
     return done(session, -1);
-  for (size_t i = 0; is_piped && i < lines.count; i++)
-    if (read_reply(session, PATIENCE) == -1)
-      return -1;
+  for (size_t i = 0; is_piped && i < lines.count; i++) {
+    code = read_reply(session, PATIENCE);
+    if (is_over(code))
+      return code;
+  }
   return read_reply(session, PATIENCE);
 }
 

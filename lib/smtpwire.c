@@ -140,6 +140,7 @@ int
 smtpwire_connect(struct smtpwire *wire, char const *target)
 {
   smtpwire_close(wire);
+  wire->error = NULL;
   return *target == '/' ? connect_path(wire, target)
                         : connect_host(wire, target);
 }
@@ -221,6 +222,15 @@ smtpwire_write(struct smtpwire *wire, char const *bytes, size_t n)
   return 0;
 }
 
+/* 0 or -1. */
+static int
+is_open(struct smtpwire *wire)
+{
+  if (wire->fd < 0 && !wire->error)
+    wire->error = "the connection is closed";
+  return wire->fd >= 0 ? 0 : -1;
+}
+
 int
 smtpwire_flush(struct smtpwire *wire)
 {
@@ -228,7 +238,7 @@ smtpwire_flush(struct smtpwire *wire)
   wire->used = 0;
   if (wire->fd >= 0 && smtpwire_write(wire, wire->out, used) == -1)
     smtpwire_close(wire);
-  return wire->fd >= 0 ? 0 : -1;
+  return is_open(wire);
 }
 
 int
@@ -244,7 +254,7 @@ smtpwire_put(struct smtpwire *wire, char const *bytes, size_t n)
     if (wire->used == sizeof wire->out && smtpwire_flush(wire) == -1)
       return -1;
   }
-  return wire->fd >= 0 ? 0 : -1;
+  return is_open(wire);
 }
 
 int

@@ -199,6 +199,14 @@ def test_client():
     server.say("XFORWARD", "501 no")
     equal(answer(client + message(b"1"), server)[0][-1][:3], "250",
           "XFORWARD refused: no matter")
+    for verb, offers in (("XFORWARD", "250-PIPELINING\r\n250 XFORWARD NAME"),
+                         ("XFORWARD", "250 XFORWARD NAME"),
+                         ("STARTTLS", "250 STARTTLS")):
+        one = Server(EHLO="250-me\r\n" + offers)
+        one.say(verb, "421 4.3.0 down")
+        last, log = answer(client + message(b"1"), one)
+        ok(last[0].startswith("451 4.3.0 down") and "421 4.3.0 down" in log,
+           f"{verb}: 421, offered {offers[4:14]}...") or print("#", last, log)
 
 
 def test_refusals():
