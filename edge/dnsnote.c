@@ -10,11 +10,13 @@
 #include <skalibs/sgetopt.h>
 #include <skalibs/strerr.h>
 
-#include "lib/network.h"
+#include "edge/chain.h"
 #include "lib/clock.h"
+#include "lib/connection.h"
 #include "lib/dns.h"
 #include "lib/exitcode.h"
 #include "lib/log.h"
+#include "lib/network.h"
 #include "lib/option.h"
 #include "lib/process.h"
 
@@ -162,7 +164,7 @@ static void
 note(char const *key, char const *value)
 {
   if (setenv(key, value, 1) == -1)
-    strerr_diefusys(EXIT_TEMPORARY, "set ", key);
+    chain_fail("set", key);
 }
 
 static void
@@ -231,7 +233,7 @@ forget(void)
 static void
 look_up(struct state *state)
 {
-  char const *address = getenv("TCPREMOTEIP");
+  char const *address = connection_variable("REMOTEIP");
   struct log log;
   forget();
   if (!address || !network_of(&state->client.network, address, 32, 128)) {
@@ -298,8 +300,9 @@ main(int argc, char **argv)
   if (dns_start(&state.dns, state.server) == 0) {
     look_up(&state);
     dns_end(&state.dns);
-  } else if (state.server)
+  } else if (state.server && errno == EINVAL)
     option_refuse("-s", "an IP address", state.server);
-  execvp(argv[0], argv);
-  strerr_diefusys(EXIT_TEMPORARY, "run ", argv[0]);
+  else
+    strerr_warnwusys("prepare to ask the DNS");
+  chain_run(argv);
 }

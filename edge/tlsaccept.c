@@ -8,6 +8,8 @@
 #include <skalibs/sgetopt.h>
 #include <skalibs/strerr.h>
 
+#include "edge/chain.h"
+#include "lib/connection.h"
 #include "lib/exitcode.h"
 #include "lib/log.h"
 #include "lib/process.h"
@@ -19,7 +21,7 @@
 static void
 start_log(struct log *log, char const *event)
 {
-  char const *ip = getenv("TCPREMOTEIP");
+  char const *ip = connection_variable("REMOTEIP");
   log_start(log, event);
   log_string(log, "ip", ip ? ip : "");
 }
@@ -33,7 +35,7 @@ note(struct log *log, char const *key, char const *value)
     return;
   strcat(name, key);
   if (setenv(name, value, 1) < 0)
-    strerr_diefusys(EXIT_TEMPORARY, "set the environment");
+    chain_fail("set", name);
 }
 
 static void
@@ -87,6 +89,5 @@ main(int argc, char **argv)
   if (dup2(fd, 0) < 0 || dup2(fd, 1) < 0)
     strerr_diefusys(EXIT_TEMPORARY, "take the connection");
   close(fd);
-  execvp(argv[1], argv + 1);
-  strerr_diefusys(EXIT_TEMPORARY, "run ", argv[1]);
+  chain_run(argv + 1);
 }

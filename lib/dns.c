@@ -24,13 +24,15 @@ dns_start(struct dns *dns, char const *server)
       ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_FLAGS | ARES_OPT_EDNSPSZ;
   dns->waiting = 0;
   int status = ares_init_options(&dns->channel, &options, mask);
-  if (status == ARES_SUCCESS && server) {
-    status = ares_set_servers_ports_csv(dns->channel, server);
-    if (status != ARES_SUCCESS)
-      ares_destroy(dns->channel);
+  if (status != ARES_SUCCESS) {
+    errno = status == ARES_ENOMEM ? ENOMEM : EIO;
+    return -1;
   }
+  if (server)
+    status = ares_set_servers_ports_csv(dns->channel, server);
   if (status == ARES_SUCCESS)
     return 0;
+  ares_destroy(dns->channel);
   errno = status == ARES_ENOMEM ? ENOMEM : EINVAL;
   return -1;
 }

@@ -64,7 +64,8 @@ struct dns {
 bool dns_is_name(char const *name, size_t n);
 
 /* Ask server, "ADDRESS[:PORT]", in brackets if it is IPv6 with a port; NULL: as
- * /etc/resolv.conf says. 0; or -1 with errno: EINVAL if it is none. */
+ * /etc/resolv.conf says. 0; or -1 with errno: EINVAL if it is no such address.
+ */
 int dns_start(struct dns *dns, char const *server);
 void dns_end(struct dns *dns);
 

@@ -75,6 +75,20 @@ def test_length():
         client.close()
 
 
+def test_behind():
+    """Whatever of the chain stands behind it keeps the lock."""
+    for program in (("connrate", "-n", "9"), ("earlytalk", "-w", "0.01"),
+                    ("proxyprotocol",), ("tarpit", "-n", "9"),
+                    ("dnsnote", "-t", "1", "-s", "127.0.0.1:9"),
+                    ("setpriv", "--nnp")):
+        trap = Trap()
+        chain = ("iplimit", "-c", "1", *program)
+        held = connect(trap, "192.0.2.1", *chain)
+        is_same(greeting(trap, "192.0.2.1", *chain), "421",
+                program[0] + " behind it")
+        held.close()
+
+
 def test_killed():
     trap = Trap(pipeline=["sleep 600"])
     held = [connect(trap, "192.0.2.1") for _ in range(2)]
@@ -204,6 +218,7 @@ def test_trouble():
 
 test_limit()
 test_length()
+test_behind()
 test_killed()
 test_at_once()
 test_nested()

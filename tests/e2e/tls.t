@@ -496,6 +496,20 @@ ok(log_has('tlsaccept: TLS handshake failed ip=127.0.0.1 error="wrong'),
    "no TLS there: hung up on, and logged")
 raw.close()
 
+limited = [subprocess.Popen(
+    ["tcpserver", "-1", "-H", "-R", "-l0", "127.0.0.1", "0", "iplimit", "-c", "1",
+     "tlsaccept", "sock", "trap-smtpd"], cwd=trap.dir,
+    env=trap.environment({}), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+    stderr=trap.log_file)]
+atexit.register(lambda: (limited[0].terminate(), limited[0].wait()))
+port = int(limited[0].stdout.readline())
+first = connect_plain(port)
+is_same(first.reply()[:3], b"220", "behind iplimit: the one it lets in")
+raw = socket.create_connection(("127.0.0.1", port), DEADLINE_S)
+is_same(raw.recv(100)[:3], b"421", "... has a lock that holds")
+raw.close()
+first.close()
+
 # ---- One for itself
 
 ok(wait_until(lambda: not service.sessions()), "those before have ended")
