@@ -1,7 +1,6 @@
 /* deliver-dirqueue: a sink that puts messages into a directory queue.
  * deliver-dirqueue(8), trapline-queue(5). */
 #include <errno.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <string.h>
 #include <unistd.h>
@@ -9,6 +8,7 @@
 #include <skalibs/sgetopt.h>
 #include <skalibs/strerr.h>
 
+#include "deliver/ending.h"
 #include "deliver/jobmetadata.h"
 #include "deliver/notes.h"
 #include "deliver/queuecap.h"
@@ -43,9 +43,6 @@ struct sink {
 
 /* For the signal handler; everything else gets it as stage->state. */
 static struct sink sink;
-static volatile sig_atomic_t committing;
-static volatile sig_atomic_t answer_due;
-static volatile sig_atomic_t ending; /* a signal came in a commit */
 
 /* Log why the writer failed; returns the answer for it. */
 static char const *
@@ -127,7 +124,6 @@ static void
 on_mail(struct stage *stage, struct envelope_command const *mail)
 {
   struct sink *self = stage->state;
-  answer_due = 0;
   envelope_set_sender(&self->envelope, &mail->address);
 }
 
@@ -215,11 +211,9 @@ on_end(struct stage *stage)
   struct jobmetadata *metadata = &self->metadata;
   jobmetadata_collect(metadata, stage, &self->envelope, &self->notes,
                       &self->writer.started);
-  committing = 1;
-  answer_due = 1;
+  ending_hold();
   int result =
       jobwriter_commit(&self->writer, metadata->line, metadata->count, &exists);
-  committing = 0;
   if (exists) {
     queuecap_add(&self->jobs, 1);
     queuecap_add(&self->bytes, self->writer.data_bytes);
@@ -246,39 +240,13 @@ on_reset(struct stage *stage)
   self->wanted = false;
   self->seen_queue = false;
   self->refusal = NULL;
-  if (!ending)
-    return;
-  stream_flush();
-  _exit(EXIT_TEMPORARY);
+  ending_release();
 }
 
-/* A job in hand is removed; but a commit, once begun, is finished and answered.
- * An answer that is given gets a second to leave the loop. */
 static void
-on_signal(int number)
+discard(void)
 {
-  if (committing) {
-    ending = 1;
-    return;
-  }
-  if (answer_due && number != SIGALRM) {
-    alarm(1);
-    return;
-  }
   jobwriter_abandon(&sink.writer);
-  _exit(EXIT_TEMPORARY);
-}
-
-static void
-catch_signals(void)
-{
-  struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
-  sigset_t none;
-  process_on_end(on_signal);
-  sigfillset(&action.sa_mask);
-  sigaction(SIGALRM, &action, NULL);
-  sigemptyset(&none);
-  sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
 static void
@@ -331,7 +299,7 @@ main(int argc, char const *const *argv)
   read_options(argc, argv, &sink);
   envelope_reset(&sink.envelope);
   notes_reset(&sink.notes);
-  catch_signals();
+  ending_catch(discard);
   int result = stage_run(&handlers, &sink);
   jobwriter_abandon(&sink.writer);
   return result;

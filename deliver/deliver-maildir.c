@@ -2,7 +2,6 @@
  * deliver-maildir(8). */
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -15,6 +14,7 @@
 #include <skalibs/sgetopt.h>
 #include <skalibs/strerr.h>
 
+#include "deliver/ending.h"
 #include "deliver/storage.h"
 #include "lib/envelope.h"
 #include "lib/exitcode.h"
@@ -193,9 +193,12 @@ commit(struct sink *self)
     return failed(self, "sync a file in tmp of");
   if (linkat(self->tmp, self->name, self->new, self->name, 0) == -1)
     return failed(self, "link a file into new of");
-  if (fd_sync(self->new) == -1)
-    return failed(self, "sync new of");
-  return 0;
+  if (fd_sync(self->new) == 0)
+    return 0;
+  int reason = errno;
+  unlinkat(self->new, self->name, 0);
+  errno = reason;
+  return failed(self, "sync new of");
 }
 
 static void
@@ -206,6 +209,7 @@ on_end(struct stage *stage)
   struct log log;
   if (!stage->taken)
     return;
+  ending_hold();
   int result = commit(self);
   char const *refusal = result == -1 ? storage_failed(stage) : NULL;
   abandon(self);
@@ -233,15 +237,14 @@ on_reset(struct stage *stage)
   abandon(self);
   close_one(&self->tmp);
   close_one(&self->new);
+  ending_release();
 }
 
 static void
-on_signal(int number)
+discard(void)
 {
-  (void)number;
   if (in_tmp)
     unlinkat(sink.tmp, sink.name, 0);
-  _exit(EXIT_TEMPORARY);
 }
 
 /* The host's name, as it may stand in a file name. */
@@ -286,6 +289,6 @@ main(int argc, char const *const *argv)
   sink.tmp = sink.new = sink.fd = -1;
   read_options(argc, argv, &sink);
   set_host(&sink);
-  process_on_end(on_signal);
+  ending_catch(discard);
   return stage_run(&handlers, &sink);
 }

@@ -2,7 +2,6 @@
  * deliver-mbox(8). */
 #include <errno.h>
 #include <limits.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -12,6 +11,7 @@
 #include <skalibs/strerr.h>
 
 #include "deliver/datename.h"
+#include "deliver/ending.h"
 #include "deliver/mboxfile.h"
 #include "deliver/mboxquote.h"
 #include "lib/option.h"
@@ -145,17 +145,6 @@ on_piece(struct stage *stage, char const *bytes, size_t n)
 }
 
 static void
-set_blocked(int how)
-{
-  sigset_t set;
-  sigemptyset(&set);
-  sigaddset(&set, SIGTERM);
-  sigaddset(&set, SIGINT);
-  sigaddset(&set, SIGHUP);
-  sigprocmask(how, &set, NULL);
-}
-
-static void
 report(struct stage *stage, char const *event, char const *id, uint64_t bytes)
 {
   struct sink const *self = stage->state;
@@ -168,8 +157,7 @@ report(struct stage *stage, char const *event, char const *id, uint64_t bytes)
   log_write(&log);
 }
 
-/* 0 or -1: then errno and file.action. A signal waits until the file is whole
- * again. */
+/* 0 or -1: then errno and file.action. */
 static int
 store(struct stage *stage)
 {
@@ -205,13 +193,11 @@ on_end(struct stage *stage)
     trouble(stage, "write a spool file in", self->directory);
     return;
   }
-  set_blocked(SIG_BLOCK);
-  int result = store(stage);
-  if (result == -1)
+  ending_hold();
+  if (store(stage) == -1) {
     trouble(stage, self->file.action, self->path);
-  set_blocked(SIG_UNBLOCK);
-  if (result == -1)
     return;
+  }
   char const *slash = strrchr(self->path, '/');
   snprintf(id, sizeof id, "%.*s@%lld", ID_NAME_MAX,
            slash ? slash + 1 : self->path, (long long)self->file.before);
@@ -227,13 +213,7 @@ on_reset(struct stage *stage)
 {
   struct sink *self = stage->state;
   spool_clear(&self->spool);
-}
-
-static void
-on_signal(int number)
-{
-  (void)number;
-  _exit(EXIT_TEMPORARY);
+  ending_release();
 }
 
 static void
@@ -277,6 +257,6 @@ main(int argc, char const *const *argv)
   sink.directory = spool_default();
   read_options(argc, argv, &sink);
   spool_begin(&sink.spool, sink.directory, UINT64_MAX);
-  process_on_end(on_signal);
+  ending_catch(NULL);
   return stage_run(&handlers, &sink);
 }

@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -12,6 +11,7 @@
 #include <skalibs/strerr.h>
 #include <skalibs/types.h>
 
+#include "deliver/ending.h"
 #include "deliver/storage.h"
 #include "lib/exitcode.h"
 #include "lib/jobwriter.h"
@@ -33,17 +33,11 @@ struct submission {
 
 /* For the signal handler; everything else gets it as an argument. */
 static struct submission submission;
-static volatile sig_atomic_t committing;
 
-/* The commit is short; a signal in it does nothing. */
 static void
-on_signal(int number)
+discard(void)
 {
-  (void)number;
-  if (committing)
-    return;
   jobwriter_abandon(&submission.writer);
-  _exit(EXIT_TEMPORARY);
 }
 
 /* Say why a file was not put into the queue. Returns 0. */
@@ -106,10 +100,9 @@ submit(struct submission *self, int fd, char const *name)
     return storage_failed(self, name);
   if (!copy(self, fd, name) || !is_whole(self, name))
     return 0;
-  committing = 1;
+  ending_hold();
   int result = jobwriter_commit(&self->writer, self->metadata,
                                 self->metadata_count, &exists);
-  committing = 0;
   return result == -1 ? storage_failed(self, name) : 1;
 }
 
@@ -186,17 +179,17 @@ main(int argc, char **argv)
   process_begin("dq-submit");
   submission.expected_bytes = NOT_GIVEN;
   int first = read_options(argc, argv, &submission);
-  process_on_end(on_signal);
+  ending_catch(discard);
   if (first == argc)
     failed = !submit(&submission, 0, "standard input");
   for (int i = first; i < argc; i++) {
-    if (!submit_file(&submission, argv[i])) {
+    if (submit_file(&submission, argv[i]))
+      printf("enqueued: %s\n", argv[i]);
+    else
       failed = 1;
-      continue;
-    }
-    printf("enqueued: %s\n", argv[i]);
     if (fflush(stdout) == EOF)
       strerr_diefusys(EXIT_TEMPORARY, "write to standard output");
+    ending_release();
   }
   return failed ? EXIT_TEMPORARY : EXIT_DONE;
 }

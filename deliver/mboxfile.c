@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -12,6 +11,7 @@
 #include <skalibs/allreadwrite.h>
 #include <skalibs/djbunix.h>
 
+#include "deliver/ending.h"
 #include "deliver/mboxlock.h"
 #include "lib/clock.h"
 
@@ -74,15 +74,6 @@ try_locks(struct mboxfile *file)
   return result == -1 ? failed(file, "make the .lock of") : result;
 }
 
-static bool
-is_signalled(void)
-{
-  sigset_t pending;
-  return sigpending(&pending) == 0 && (sigismember(&pending, SIGTERM) == 1 ||
-                                       sigismember(&pending, SIGINT) == 1 ||
-                                       sigismember(&pending, SIGHUP) == 1);
-}
-
 int
 mboxfile_open(struct mboxfile *file, char const *path, unsigned int limit_s)
 {
@@ -95,8 +86,8 @@ mboxfile_open(struct mboxfile *file, char const *path, unsigned int limit_s)
   snprintf(file->path, sizeof file->path, "%s", path);
   snprintf(file->lock, sizeof file->lock, "%s.lock", file->path);
   while ((result = try_locks(file)) == 0) {
-    if (clock_ms() >= end_ms || is_signalled()) {
-      errno = is_signalled() ? EINTR : ETIMEDOUT;
+    if (clock_ms() >= end_ms || ending_is_due()) {
+      errno = ending_is_due() ? EINTR : ETIMEDOUT;
       result = failed(file, "lock");
       break;
     }

@@ -30,7 +30,7 @@ struct mboxfile {
 };
 
 /* Open path, make it if it is missing, and lock it within limit_s: else
- * ETIMEDOUT. EINTR if a signal is pending that the caller has blocked. */
+ * ETIMEDOUT. EINTR if ending_is_due(). */
 int mboxfile_open(struct mboxfile *file, char const *path,
                   unsigned int limit_s);
 

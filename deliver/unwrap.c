@@ -1,7 +1,6 @@
 /* unwrap: a filter that takes messages out of messages that hold some, each
  * into a job of its own. Specified in unwrap(8). */
 #include <errno.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -12,6 +11,7 @@
 #include <skalibs/types.h>
 
 #include "deliver/embedded.h"
+#include "deliver/ending.h"
 #include "deliver/jobmetadata.h"
 #include "deliver/storage.h"
 #include "lib/exitcode.h"
@@ -42,17 +42,11 @@ struct state {
 
 /* For the signal handler; everything else gets it as stage->state. */
 static struct state unwrapper = {.most = BYTES_DEFAULT};
-static volatile sig_atomic_t committing;
 
-/* A commit, which is short, is not broken off. */
 static void
-on_signal(int number)
+discard(void)
 {
-  (void)number;
-  if (committing)
-    return;
   jobwriter_abandon(&unwrapper.writer);
-  _exit(EXIT_TEMPORARY);
 }
 
 static void
@@ -187,10 +181,9 @@ store(struct stage *stage, char const *text, size_t nth, size_t count)
   jobmetadata_collect(metadata, stage, &state->envelope, &state->notes,
                       &writer->started);
   metadata->line[metadata->count++] = (struct metadata){PLACE, place, n};
-  committing = 1;
+  ending_hold(); /* of the first one, until all are done with */
   int result =
       jobwriter_commit(writer, metadata->line, metadata->count, &exists);
-  committing = 0;
   if (result == -1)
     return -1;
   stage_log(stage, &log, "unwrapped");
@@ -265,6 +258,7 @@ on_reset(struct stage *stage)
   envelope_reset(&state->envelope);
   notes_end_transaction(&state->notes);
   spool_clear(&state->spool);
+  ending_release();
 }
 
 static void
@@ -309,7 +303,7 @@ main(int argc, char const *const *argv)
   spool_begin(&state->spool, NULL, state->most);
   envelope_reset(&state->envelope);
   notes_reset(&state->notes);
-  process_on_end(on_signal);
+  ending_catch(discard);
   int result = stage_run(&handlers, state);
   jobwriter_abandon(&state->writer);
   return result;
