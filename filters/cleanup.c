@@ -29,6 +29,7 @@ struct state {
   char field[FIELD_MAX]; /* unfolded */
   uint64_t dropped;      /* of the message in hand */
   bool failed;           /* in it, a match: said once */
+  bool late;             /* it has had its time: the rest goes on as it is */
 };
 
 /* The field at *at, folded lines and all; *at is moved behind it. */
@@ -67,33 +68,41 @@ unfold(char const *text, size_t n, char *out)
 static void
 log_failure(struct stage *stage, char const *rule, char const *problem)
 {
-  struct state *state = stage->state;
   struct log log;
-  if (state->failed)
-    return;
-  state->failed = true;
   stage_log(stage, &log, "rule not applied");
   log_string(&log, "rule", rule);
   log_string(&log, "error", problem);
   log_write(&log);
 }
 
+/* As ruleregex_match() with what is in field. The log has a line of the first
+ * failure, and one when the message's time is over. */
+static int
+try_rule(struct stage *stage, size_t i, size_t n)
+{
+  struct state *state = stage->state;
+  char const *problem;
+  int r =
+      ruleregex_match(&state->regex, state->rule[i], state->field, n, &problem);
+  state->late = ruleregex_is_late(&state->regex);
+  if (state->late)
+    problem = "time limit, for the rest of the header too";
+  if (state->late || (r == -1 && !state->failed))
+    log_failure(stage, state->text[i], problem);
+  state->failed = state->failed || r == -1;
+  return r;
+}
+
 static bool
 is_dropped(struct stage *stage, char const *text, size_t n)
 {
   struct state *state = stage->state;
-  char const *problem;
   n = unfold(text, n, state->field);
   if (!n)
     return false; /* the header's end */
-  for (size_t i = 0; i < state->rules; i++)
-    switch (ruleregex_match(&state->regex, state->rule[i], state->field, n,
-                            &problem)) {
-    case 1:
+  for (size_t i = 0; i < state->rules && !state->late; i++)
+    if (try_rule(stage, i, n) == 1)
       return true;
-    case -1:
-      log_failure(stage, state->text[i], problem);
-    }
   return false;
 }
 
@@ -103,6 +112,7 @@ pass_header(struct stage *stage)
 {
   struct state *state = stage->state;
   struct header const *header = &state->header;
+  ruleregex_begin(&state->regex);
   for (size_t at = 0; at < header->used;) {
     size_t begin = next_field(header, &at);
     bool whole = at < HEADER_MAX;
@@ -119,7 +129,7 @@ do_body(struct stage *stage)
   struct state *state = stage->state;
   header_start(&state->header);
   state->dropped = 0;
-  state->failed = false;
+  state->failed = state->late = false;
 }
 
 static void

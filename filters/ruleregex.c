@@ -2,9 +2,13 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <time.h>
 
 /* Bytes are matched, whatever a pattern says: PCRE2_NEVER_UTF. */
-#define OPTIONS (PCRE2_CASELESS | PCRE2_NEVER_UTF)
+#define OPTIONS (PCRE2_CASELESS | PCRE2_NEVER_UTF | PCRE2_USE_OFFSET_LIMIT)
+#define STRIDE                                                                 \
+  256 /* places in the subject that are tried without a look at                \
+         the clock: the match limit is for each of them */
 
 pcre2_code *
 ruleregex_compile(char const *pattern, size_t n, char *problem)
@@ -45,12 +49,44 @@ ruleregex_free(struct ruleregex *regex)
   pcre2_match_context_free(regex->context);
 }
 
+static uint64_t
+now_ms(clockid_t id)
+{
+  struct timespec now;
+  clock_gettime(id, &now);
+  return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+void
+ruleregex_begin(struct ruleregex *regex)
+{
+  regex->wall_ms = now_ms(CLOCK_MONOTONIC_COARSE);
+  regex->cpu_ms = now_ms(CLOCK_PROCESS_CPUTIME_ID);
+}
+
+/* The coarse clock costs no system call; the other one tells a slow regex from
+ * a busy machine. */
+bool
+ruleregex_is_late(struct ruleregex const *regex)
+{
+  return now_ms(CLOCK_MONOTONIC_COARSE) - regex->wall_ms > RULEREGEX_CPU_MS &&
+         now_ms(CLOCK_PROCESS_CPUTIME_ID) - regex->cpu_ms > RULEREGEX_CPU_MS;
+}
+
 int
 ruleregex_match(struct ruleregex *regex, pcre2_code const *code,
                 char const *subject, size_t n, char const **problem)
 {
-  int r = pcre2_match(code, (PCRE2_SPTR)subject, n, 0, 0, regex->data,
-                      regex->context);
+  int r = PCRE2_ERROR_NOMATCH;
+  for (size_t at = 0; r == PCRE2_ERROR_NOMATCH && at <= n; at += STRIDE) {
+    if (at && ruleregex_is_late(regex)) {
+      *problem = "time limit";
+      return -1;
+    }
+    pcre2_set_offset_limit(regex->context, at + STRIDE - 1);
+    r = pcre2_match(code, (PCRE2_SPTR)subject, n, at, 0, regex->data,
+                    regex->context);
+  }
   if (r >= 0)
     return 1;
   switch (r) {

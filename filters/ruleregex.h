@@ -8,6 +8,7 @@
 #ifndef TRAPLINE_FILTERS_RULEREGEX_H
 #define TRAPLINE_FILTERS_RULEREGEX_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -17,6 +18,7 @@
 #define RULEREGEX_MATCH_LIMIT 50000 /* steps from one place in the subject */
 #define RULEREGEX_DEPTH_LIMIT 10000 /* nested backtracking points */
 #define RULEREGEX_HEAP_LIMIT 2048   /* KiB */
+#define RULEREGEX_CPU_MS 500        /* of matches since ruleregex_begin() */
 #define RULEREGEX_PROBLEM_MAX 200
 
 /* Compile a pattern of n bytes. NULL: problem, of RULEREGEX_PROBLEM_MAX bytes,
@@ -27,11 +29,19 @@ pcre2_code *ruleregex_compile(char const *pattern, size_t n, char *problem);
 struct ruleregex {
   pcre2_match_data *data;
   pcre2_match_context *context;
+  uint64_t wall_ms, cpu_ms; /* at ruleregex_begin() */
 };
 
 /* 1, or 0 with ENOMEM. */
 int ruleregex_init(struct ruleregex *regex);
 void ruleregex_free(struct ruleregex *regex);
+
+/* The matches that follow have RULEREGEX_CPU_MS together; who begins them has
+ * another subject that a client sent. */
+void ruleregex_begin(struct ruleregex *regex);
+
+/* Whether that time is over. */
+bool ruleregex_is_late(struct ruleregex const *regex);
 
 /*
  * Is there a match anywhere in n bytes of subject? 1 or 0; -1 if a limit was

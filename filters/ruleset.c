@@ -294,33 +294,19 @@ look_up_all(struct search *search, char const *mailbox, size_t n, size_t at)
   return 1;
 }
 
-static uint64_t
-clock_ms(clockid_t id)
-{
-  struct timespec now;
-  clock_gettime(id, &now);
-  return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
 static void
 try_regexes(struct search *search, char const *mailbox, size_t n)
 {
   struct ruleset *set = search->set;
   struct ruleset_hit *hit = search->hit;
-  uint64_t wall = 0, cpu = 0;
   for (size_t i = 0; i < set->head.regexes; i++) {
     struct ruleset_regex const *regex = &set->regex[i];
     char const *problem;
     if (regex->line.number >= hit->number)
       return;
-    /* The coarse clock costs no system call; the other one tells a slow regex
-     * from a busy machine. */
-    if (i == 0) {
-      wall = clock_ms(CLOCK_MONOTONIC_COARSE);
-      cpu = clock_ms(CLOCK_PROCESS_CPUTIME_ID);
-    }
-    if (clock_ms(CLOCK_MONOTONIC_COARSE) - wall > RULESET_REGEX_CPU_MS &&
-        clock_ms(CLOCK_PROCESS_CPUTIME_ID) - cpu > RULESET_REGEX_CPU_MS) {
+    if (i == 0)
+      ruleregex_begin(&set->matcher);
+    if (ruleregex_is_late(&set->matcher)) {
       report(set, regex->line.number, "this and later regexes not tried",
              "time limit");
       return;

@@ -14,8 +14,7 @@
 #include "filters/ruleimage.h"
 #include "filters/ruleregex.h"
 
-#define RULESET_PATH_MAX 4000    /* bytes in a rule file's path */
-#define RULESET_REGEX_CPU_MS 500 /* for all regexes on one mailbox */
+#define RULESET_PATH_MAX 4000 /* bytes in a rule file's path */
 #define RULESET_CDB_SUFFIX ".cdb"
 
 struct ruleset_regex {

@@ -77,6 +77,15 @@ def test_limits():
     got, log = judge(["cleanup"], message(b"A: " + b"a" * 3000 + b"b\n\n"))
     equal(got, [b"A: " + b"a" * 3000 + b"b\n\n"], "a rule that would not end")
     ok("rule not applied rule=(a+)+$ error=" in log, "is named in the log")
+    rules(b"[a-z]+ ?[a-z]+[0-9]\n")
+    slow = (b"A: " + b"a" * 4000 + b"\n") * 15 + b"B: x1\n\n"
+    began = os.times().children_user
+    got, log = judge(["cleanup"], message(slow), message(b"B: aa1\n\n"))
+    took = os.times().children_user - began
+    equal(got, [slow, b"\n"], "a header that would take minutes goes on")
+    ok("time limit, for the rest of the header too" in log,
+       "... as the log says")
+    ok(took < 10, "... soon, and the next one is looked at")
 
 
 def test_configuration():
