@@ -177,7 +177,15 @@ store(struct stage *stage)
     log_write(&log);
   }
   int result = mboxfile_append(&self->file, self->spool.fd);
-  mboxfile_close(&self->file);
+  int reason = errno;
+  if (mboxfile_close(&self->file) == -1) {
+    char const *error = strerror(errno);
+    stage_log(stage, &log, "unable to remove the lock");
+    log_string(&log, "path", self->file.lock);
+    log_string(&log, "error", error);
+    log_write(&log);
+  }
+  errno = reason;
   return result;
 }
 

@@ -80,7 +80,7 @@ mboxfile_open(struct mboxfile *file, char const *path, unsigned int limit_s)
   struct timespec step = {0, STEP_NS};
   int64_t end_ms = clock_ms() + (int64_t)limit_s * 1000;
   int result;
-  file->fd = -1;
+  file->fd = file->lock_fd = -1;
   file->has_lock = file->is_new = file->broke = false;
   file->cut = 0;
   snprintf(file->path, sizeof file->path, "%s", path);
@@ -148,10 +148,23 @@ sync_directory(struct mboxfile *file)
   return result == -1 ? failed(file, "sync the directory of") : 0;
 }
 
+/* The lock's removal may not be on disk when the power is cut: what it says of
+ * the message must be that it is whole. */
+static int
+settle(struct mboxfile *file)
+{
+  struct stat status;
+  return fstat(file->fd, &status) == -1 ||
+                 mboxlock_write(file, status.st_size) == -1
+             ? failed(file, "write the .lock of")
+             : 0;
+}
+
 int
 mboxfile_append(struct mboxfile *file, int from)
 {
-  if (copy(file, from) == 0 && (!file->is_new || sync_directory(file) == 0))
+  if (copy(file, from) == 0 && (!file->is_new || sync_directory(file) == 0) &&
+      settle(file) == 0)
     return 0;
   int reason = errno;
   /* If this fails the .lock stays: the next one to come cuts. */
@@ -161,15 +174,22 @@ mboxfile_append(struct mboxfile *file, int from)
   return -1;
 }
 
-void
+static void
+close_one(int *fd)
+{
+  if (*fd >= 0)
+    fd_close(*fd);
+  *fd = -1;
+}
+
+int
 mboxfile_close(struct mboxfile *file)
 {
+  int result = file->has_lock ? unlink(file->lock) : 0;
   int reason = errno;
-  if (file->has_lock)
-    unlink(file->lock);
   file->has_lock = false;
-  if (file->fd >= 0)
-    fd_close(file->fd);
-  file->fd = -1;
+  close_one(&file->lock_fd);
+  close_one(&file->fd);
   errno = reason;
+  return result;
 }

@@ -5,7 +5,7 @@
  * The locks, in this order: fcntl on the file, then FILE.lock, made only where
  * there is none, whose text is our process, host and the file's length before.
  * That text is also the journal: who finds it after a crash cuts the file to
- * that length.
+ * that length, which becomes that behind the message before the lock goes.
  *
  * Functions return 0; or -1 with errno, and file->action says what failed.
  */
@@ -19,7 +19,8 @@
 
 struct mboxfile {
   int fd;
-  bool has_lock; /* FILE.lock is ours */
+  bool has_lock; /* FILE.lock is ours: */
+  int lock_fd;   /* -1: closed */
   bool is_new;   /* no file was there */
   bool broke;    /* a lock that someone left was removed */
   off_t before;  /* its length without what we append */
@@ -42,7 +43,8 @@ int mboxfile_append(struct mboxfile *file, int from);
  * bytes. */
 void mboxfile_directory(struct mboxfile const *file, char *directory);
 
-/* Unlock and close. */
-void mboxfile_close(struct mboxfile *file);
+/* Unlock and close. 0; -1 if FILE.lock could not be removed: others wait for
+ * it, the next of us does it away. */
+int mboxfile_close(struct mboxfile *file);
 
 #endif

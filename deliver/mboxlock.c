@@ -121,29 +121,36 @@ break_lock(struct mboxfile *file)
   return unlink(file->lock) == -1 && errno != ENOENT ? -1 : 1;
 }
 
-/* 0 or -1. */
-static int
-write_lock(struct mboxfile *file, int fd)
+int
+mboxlock_write(struct mboxfile const *file, off_t length)
 {
   char text[TEXT_MAX], host[HOST_MAX];
+  own_host(host);
+  /* Of one length always: it is written over. */
+  int n = snprintf(text, sizeof text, "%ld %s %020jd\n", (long)getpid(), host,
+                   (intmax_t)length);
+  return pwrite(file->lock_fd, text, (size_t)n, 0) == n ? fd_sync(file->lock_fd)
+                                                        : -1;
+}
+
+static int
+write_lock(struct mboxfile *file)
+{
   struct stat status;
   if (fstat(file->fd, &status) == -1)
     return -1;
   file->before = status.st_size;
-  own_host(host);
-  int n = snprintf(text, sizeof text, "%ld %s %jd\n", (long)getpid(), host,
-                   (intmax_t)status.st_size);
-  return allwrite(fd, text, (size_t)n) == (size_t)n ? fd_sync(fd) : -1;
+  return mboxlock_write(file, file->before);
 }
 
 /* The lock gets its name when it is whole: an empty one, left by SIGKILL, would
  * be anybody's. 0 or -1. */
 static int
-link_lock(struct mboxfile *file, int fd)
+link_lock(struct mboxfile *file)
 {
   char unnamed[40];
-  snprintf(unnamed, sizeof unnamed, "/proc/self/fd/%d", fd);
-  if (write_lock(file, fd) == -1 ||
+  snprintf(unnamed, sizeof unnamed, "/proc/self/fd/%d", file->lock_fd);
+  if (write_lock(file) == -1 ||
       linkat(AT_FDCWD, unnamed, AT_FDCWD, file->lock, AT_SYMLINK_FOLLOW) == -1)
     return -1;
   file->has_lock = true;
@@ -154,15 +161,13 @@ link_lock(struct mboxfile *file, int fd)
 static int
 create_lock(struct mboxfile *file)
 {
-  int fd =
+  file->lock_fd =
       open(file->lock, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
            (mode_t)0644);
-  if (fd < 0)
+  if (file->lock_fd < 0)
     return -1;
   file->has_lock = true;
-  int result = write_lock(file, fd);
-  fd_close(fd);
-  return result;
+  return write_lock(file);
 }
 
 static int
@@ -170,12 +175,15 @@ make_lock(struct mboxfile *file)
 {
   char directory[PATH_MAX];
   mboxfile_directory(file, directory);
-  int fd = open(directory, O_WRONLY | O_TMPFILE | O_CLOEXEC, (mode_t)0644);
-  if (fd < 0)
+  file->lock_fd =
+      open(directory, O_WRONLY | O_TMPFILE | O_CLOEXEC, (mode_t)0644);
+  if (file->lock_fd < 0)
     return create_lock(file);
-  int result = link_lock(file, fd);
-  fd_close(fd);
-  return result == -1 && errno == ENOENT ? create_lock(file) : result;
+  if (link_lock(file) == 0)
+    return 0;
+  fd_close(file->lock_fd);
+  file->lock_fd = -1;
+  return errno == ENOENT ? create_lock(file) : -1;
 }
 
 int

@@ -13,4 +13,8 @@
  */
 int mboxlock_take(struct mboxfile *file);
 
+/* Have FILE.lock say that the file is whole up to length, and sync it. 0 or -1.
+ */
+int mboxlock_write(struct mboxfile const *file, off_t length);
+
 #endif

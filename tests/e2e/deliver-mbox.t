@@ -285,13 +285,26 @@ def test_room():
         return
     old = slurp("box")
     for call, when, error in (("fsync", 1, "EIO"), ("fsync", 2, "EIO"),
-                              ("write", 1, "ENOSPC"), ("write", 2, "ENOSPC")):
+                              ("fsync", 3, "EIO"), ("pwrite64", 1, "ENOSPC"),
+                              ("write", 1, "ENOSPC"), ("pwrite64", 2, "EIO")):
         last, log = answer(message(b"n\n"), "box", prefix=(
             "strace", "-o", "trace", "-qq", "-e",
             f"inject={call}:error={error}:when={when}"))
         equal((last[:2], "storage failed" in log, slurp("box") == old,
                os.path.exists("box.lock")), ("45", True, True, False),
               f"{call} {when}: {error}: as it was")
+    _, out, log = run(message(b"one\n") + message(b"two\n"), "box", prefix=(
+        "strace", "-o", "trace", "-qq", "-e",
+        "inject=unlink:error=EIO:when=1+2"))
+    equal(([a[-1][:4] for a in answers(out)], "unable to remove the lock" in log,
+           "cut off" in log), ([b"250 "] * 2, True, False),
+          "the lock cannot be removed: answered, and said")
+    ok(os.path.exists("box.lock"), "it is still there")
+    last, log = answer(message(b"three\n"), "box")
+    equal((last[:4], "cut off" in log, slurp("box").count(b"\n\nFrom ")),
+          ("250 ", False, old.count(b"\n\nFrom ") + 3),
+          "... as after a power cut: what was answered stays")
+    put("box", old)
     run(message(b"n" * 200000), "box", prefix=(
         "strace", "-o", "trace", "-qq", "-e",
         "inject=write:signal=KILL:when=3"))
