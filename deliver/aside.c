@@ -126,7 +126,7 @@ aside_read(struct aside *aside, char const *file)
   job->data_fd = jobdata_open(&aside->taker.data, &aside->taker.queue,
                               job->data_path, &job->data_bytes, &reason);
   if (job->data_fd == -1)
-    return left(aside, reason);
+    return left(aside, reason ? reason : strerror(errno));
   if (job->record.has_bytes && job->data_bytes < job->record.data_bytes)
     return left(aside, "data file cut short");
   if (fstatat(aside->taker.queue.queue, aside->job, &status,

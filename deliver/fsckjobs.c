@@ -83,7 +83,7 @@ read_job(struct fsck *fsck, int control, char const *name, int *error)
   if (fd == -1) {
     if (errno && errno != ENOENT && errno != ELOOP && errno != ENOTDIR)
       *error = errno;
-    return reason;
+    return reason ? reason : "unable to open the data file";
   }
   close(fd);
   return job->record.has_bytes && job->data_bytes < job->record.data_bytes

@@ -75,11 +75,19 @@ jobdata_locate(struct jobdata *data, struct jobqueue const *queue,
 }
 
 static void
-close_leaf(struct jobdata_leaf *leaf)
+close_leaf(struct jobdata *data, struct jobdata_leaf *leaf)
 {
-  if (leaf->fd)
-    close(leaf->fd);
+  if (!leaf->fd)
+    return;
+  close(leaf->fd);
   leaf->fd = 0;
+  data->leaves--;
+}
+
+static bool
+is_shortage(int error)
+{
+  return error == EMFILE || error == ENFILE || error == ENOMEM;
 }
 
 /* Open data/x/y, step by step: none of them may be a link to elsewhere. */
@@ -116,7 +124,10 @@ find_leaf(struct jobdata *data, struct jobqueue const *queue,
     errno = error == EROFS ? EROFS : EACCES;
     return -1;
   }
-  close_leaf(leaf);
+  if (data->leaves >= queue->most_leaves / 2)
+    jobdata_close(data);
+  close_leaf(data, leaf);
+  data->leaves++;
   *leaf = (struct jobdata_leaf){(char)first, (char)second, fd};
   return fd;
 }
@@ -138,16 +149,18 @@ jobdata_open(struct jobdata *data, struct jobqueue *queue, char const *located,
 {
   struct stat status;
   int fd = open_file(data, queue, located);
-  if (fd == -1 && errno == ENOENT) { /* a directory may have been made anew */
+  /* A directory may have been made anew; or what we keep open is too much. */
+  if (fd == -1 && (errno == ENOENT || is_shortage(errno))) {
     jobdata_close(data);
     fd = open_file(data, queue, located);
   }
   if (fd == -1) {
-    *reason = errno == ENOENT   ? "data file is gone"
-              : errno == ELOOP  ? "data file is a symbolic link"
-              : errno == EACCES ? "data file or directory not permitted"
-              : errno == EROFS  ? "data file on a read-only file system"
-                                : "unable to open the data file";
+    *reason = is_shortage(errno) ? NULL
+              : errno == ENOENT  ? "data file is gone"
+              : errno == ELOOP   ? "data file is a symbolic link"
+              : errno == EACCES  ? "data file or directory not permitted"
+              : errno == EROFS   ? "data file on a read-only file system"
+                                 : "unable to open the data file";
     return -1;
   }
   if (fstat(fd, &status) == 0 && S_ISREG(status.st_mode)) {
@@ -173,6 +186,6 @@ void
 jobdata_close(struct jobdata *data)
 {
   for (size_t i = 0; i < JOBDATA_LEAVES; i++)
-    close_leaf(data->leaf + i);
+    close_leaf(data, data->leaf + i);
   data->known[0] = 0;
 }

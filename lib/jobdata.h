@@ -22,6 +22,7 @@ struct jobdata_leaf {
 /* Directories of data files that are kept open. All zero: none. */
 struct jobdata {
   bool looks_only; /* no file is to be removed: directories may be read-only */
+  size_t leaves;   /* that are open, a quarter of all descriptors at most */
   struct jobdata_leaf leaf[JOBDATA_LEAVES];
   char known[JOBQUEUE_PATH_MAX + 1]; /* another spelling of the queue's path */
 };
@@ -39,7 +40,8 @@ char const *jobdata_locate(struct jobdata *data, struct jobqueue const *queue,
 /*
  * Open a located file for reading; *bytes is its size. Returns the descriptor;
  * or -1 and *reason says why not: gone, no regular file, or its directory must
- * not be written, so that it could not be removed.
+ * not be written, so that it could not be removed; NULL if it may be in order,
+ * but this machine is short of something: errno.
  */
 int jobdata_open(struct jobdata *data, struct jobqueue *queue,
                  char const *located, uint64_t *bytes, char const **reason);

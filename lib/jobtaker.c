@@ -120,7 +120,10 @@ close_data(struct job *job)
   job->data_fd = -1;
 }
 
-/* Read the control file and open the data file. NULL, or what is damaged. */
+static char const SHORT[] = "this machine is short of something";
+
+/* Read the control file and open the data file. NULL, or what is damaged;
+ * SHORT: nothing may be, and queue.failure is set. */
 static char const *
 read_job(struct jobtaker *taker, struct job *job, int control)
 {
@@ -138,6 +141,10 @@ read_job(struct jobtaker *taker, struct job *job, int control)
     return reason;
   job->data_fd = jobdata_open(&taker->data, &taker->queue, job->data_path,
                               &job->data_bytes, &reason);
+  if (job->data_fd == -1 && !reason) {
+    jobqueue_fail(&taker->queue, "open", job->data_path, "");
+    return SHORT;
+  }
   if (job->data_fd == -1)
     return reason;
   job->longer =
@@ -178,9 +185,12 @@ take_open(struct jobtaker *taker, struct job *job, char const *name,
                       : read_job(taker, job, control);
   if (!taker->reason)
     return JOBTAKER_TAKEN;
-  remember(taker, name, &status);
+  if (taker->reason != SHORT)
+    remember(taker, name, &status);
+  struct jobqueue_failure failure = taker->queue.failure;
   joblock_drop(&job->lock, &taker->queue);
-  return JOBTAKER_DAMAGED;
+  taker->queue.failure = failure;
+  return taker->reason == SHORT ? JOBTAKER_FAILED : JOBTAKER_DAMAGED;
 }
 
 enum jobtaker_result

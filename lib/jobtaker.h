@@ -38,7 +38,8 @@ enum jobtaker_result {
 enum jobtaker_end {
   JOBTAKER_DONE,
   JOBTAKER_LOST,      /* the job is somebody else's: nothing was touched */
-  JOBTAKER_END_FAILED /* the job is where it was, but not locked by us */
+  JOBTAKER_END_FAILED /* the job is where it was, but not locked by us; or it
+                         is finished, and something of it could not go */
 };
 
 struct jobtaker_damaged {

@@ -478,6 +478,20 @@ def test_big():
     d.ok(got == wanted, "bodies of 0 to 5000000 bytes, byte for byte")
 
 
+def test_descriptors():
+    """Few of them: jobs of a hundred directories are done all the same."""
+    for i in range(300):
+        d.enqueue("q", b"%d\n" % i)
+    for limit in ("32", "64"):
+        worker = Worker("q", "-j", "2", wrap=("prlimit", "--nofile=" + limit))
+        d.wait_for(lambda n=150 if limit == "32" else 0: len(names("q")) <= n,
+                   limit + " descriptors: jobs done")
+        worker.end()
+        d.ok("damaged" not in worker.log(), limit + " descriptors: none is "
+             "taken for damaged")
+    d.equal(len(recorded()), 300, "each was done once")
+
+
 def test_signals():
     d.enqueue("q", b"one\n")
     worker = Worker("q")
