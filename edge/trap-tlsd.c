@@ -112,7 +112,7 @@ serve_borrower(struct service *service, int borrower)
   close(borrower);
 }
 
-/* Out of descriptors, the socket would stay readable. */
+/* Out of descriptors or memory, the socket would stay readable. */
 static void
 accept_all(struct service *service)
 {
@@ -120,7 +120,7 @@ accept_all(struct service *service)
   while ((fd = accept4(service->listener, NULL, NULL,
                        SOCK_CLOEXEC | SOCK_NONBLOCK)) >= 0)
     serve_borrower(service, fd);
-  if (errno != EMFILE && errno != ENFILE)
+  if (errno == EAGAIN || errno == EINTR || errno == ECONNABORTED)
     return;
   strerr_warnwusys("accept a borrower");
   poll(NULL, 0, PAUSE_MS);

@@ -58,8 +58,9 @@ fdpass_receive(int socket, char *byte, int *fds, size_t *n)
   }
   if (!(message.msg_flags & MSG_CTRUNC))
     return 1;
+  int reason = *n < FDPASS_MAX ? EMFILE : EPROTO;
   while (*n)
     close(fds[--*n]);
-  errno = EPROTO;
+  errno = reason;
   return -1;
 }

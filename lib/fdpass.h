@@ -14,7 +14,8 @@ int fdpass_send(int socket, char byte, int const *fds, size_t n);
 /*
  * Receive a byte and at most FDPASS_MAX descriptors, close-on-exec; *n says
  * how many. Does not block. 1; 0 at end of file; -1 with errno (EAGAIN:
- * nothing there; EPROTO: more descriptors than that, all closed).
+ * nothing there; EPROTO: more descriptors than that; EMFILE: this process can
+ * have no more; those that came are closed).
  */
 int fdpass_receive(int socket, char *byte, int *fds, size_t *n);
 

@@ -1,5 +1,6 @@
 #include "lib/unixsocket.h"
 
+#include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -20,8 +21,10 @@ remove_stale(char const *path)
     return;
   if (!S_ISSOCK(status.st_mode))
     strerr_dief(EXIT_PERMANENT, path, " is there and no socket");
-  if (unixsocket_connect(path) >= 0)
+  if (unixsocket_connect(path) >= 0 || errno == EAGAIN) /* it is busy */
     strerr_dief(EXIT_TEMPORARY, path, ": another service listens there");
+  if (errno != ECONNREFUSED)
+    strerr_diefusys(EXIT_TEMPORARY, "see who listens at ", path);
   unlink(path);
 }
 

@@ -33,7 +33,7 @@ read_numbers(struct config *config)
       {"sessiontimeout", 1, 604800, 7200, &config->session_s},
       {"mindatarate", 0, 1000000000, 16, &config->bytes_per_s},
       {"pipelinetimeout", 1, 86400, 300, &config->pipeline_s},
-      {"poolwait", 0, 86400, 30, &config->pool_s},
+      {"poolwait", 1, 86400, 30, &config->pool_s},
       {"strictaddress", 0, 1, 0, &strict},
       {"evidencebytes", 1024, UINT64_MAX / 2, 10485760, &config->evidence_max},
   };

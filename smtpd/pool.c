@@ -7,6 +7,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <skalibs/strerr.h>
+
 #include "lib/fdpass.h"
 #include "lib/log.h"
 #include "smtpd/lease.h"
@@ -87,10 +89,16 @@ grow(struct pool *pool)
     put_off(pool);
     return 0;
   }
+  if (pool_watch(pool, lane->tail, POOL_LANE, (uint32_t)(lane - pool->lanes)) <
+      0) {
+    strerr_warnwusys("watch a pipeline");
+    lane_end(lane);
+    put_off(pool);
+    return 0;
+  }
   lane->generation = pool->generation;
   pool->total++;
   pool->starting++;
-  pool_watch(pool, lane->tail, POOL_LANE, (uint32_t)(lane - pool->lanes));
   return 1;
 }
 
@@ -159,19 +167,27 @@ serve_waiting(struct pool *pool)
   keep_warm(pool);
 }
 
+/* Of an age to be replaced; where new ones do not start, old ones are better
+ * than none. */
+static bool
+is_old(struct pool const *pool, struct lane const *lane)
+{
+  return !is_renewing(pool) && !pool->retry_ms &&
+         (lane->sessions >= pool->sessions ||
+          pool->now_ms - lane->born_ms >= pool->age_ms);
+}
+
 static bool
 is_worn(struct pool const *pool, struct lane const *lane)
 {
-  return lane->failed || lane->generation < pool->proven ||
-         lane->sessions >= pool->sessions ||
-         pool->now_ms - lane->born_ms >= pool->age_ms;
+  return lane->failed || lane->generation < pool->proven;
 }
 
 static void
 take_back(struct pool *pool, struct lane *lane, bool clean)
 {
   lane->sessions++;
-  if (!clean || is_worn(pool, lane)) {
+  if (!clean || is_worn(pool, lane) || is_old(pool, lane)) {
     retire(pool, lane);
     return;
   }
@@ -237,15 +253,17 @@ pool_hear(struct pool *pool, int fd)
   part(pool, fd, r > 0 && byte == LEASE_CLEAN);
 }
 
-/* Retire the idle lanes that are worn or failed, and one that is to spare. */
+/* Retire the idle lanes that are worn, and one that is old or to spare: all of
+ * an age at once would leave none to be lent. */
 static void
 weed(struct pool *pool)
 {
   bool spared = false;
   for (struct lane **at = &pool->idle; *at;) {
     struct lane *lane = *at;
-    bool spare = !spared && pool->total > pool->warm &&
-                 pool->now_ms - lane->since_ms >= SPARE_MS;
+    bool spare = !spared && (is_old(pool, lane) ||
+                             (pool->total > pool->warm &&
+                              pool->now_ms - lane->since_ms >= SPARE_MS));
     if (!spare && !is_worn(pool, lane)) {
       at = &lane->next;
       continue;

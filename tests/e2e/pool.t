@@ -12,6 +12,7 @@ import time
 sys.path.insert(0, "tests/e2e/lib")
 from smtptest import (ACCEPTED, DEADLINE_S, SANITIZED, Server,  # noqa: E402
                       Trap, done, files_under, is_same, ok, wait_until)
+from tcptest import may_trace  # noqa: E402
 
 STAGES = ("rcptcheck", "received-line", "deliver-dirqueue -n ham ham",
           "deliver-dirqueue queue")
@@ -268,6 +269,45 @@ def test_renewed_in_vain():
     ok(deliver(trap, "b").startswith(ACCEPTED), "... and take mail")
 
 
+def test_old_in_vain():
+    """Where no new stage starts, none is too old."""
+    trap = new_trap("-n2", "-m2", "-a1", pipeline=(
+        "sh -c 'test ! -e bad && exec deliver-dirqueue queue'",))
+    deliver(trap, "first")
+    with open(trap.dir + "/bad", "wb"):
+        trap.pool.send_signal(signal.SIGHUP)
+    wait_until(lambda: trap.log().count("failed at its start") >= 2)
+    before = stages(trap)
+    end = time.monotonic() + 1.5
+    while time.monotonic() < end:
+        if not deliver(trap, "a").startswith(ACCEPTED):
+            break
+    ok(time.monotonic() >= end, "they serve on, however old", trap.log())
+    ok(before & stages(trap), "... the same")
+    os.unlink(trap.dir + "/bad")
+    ok(wait_until(lambda: deliver(trap, "a").startswith(ACCEPTED) and
+                  len(stages(trap)) == 2 and not before & stages(trap)),
+       "... until new ones start")
+
+
+def test_unwatched():
+    """A pipeline that cannot be watched is of no use; the next one is tried."""
+    trap = Trap()
+    os.mkdir(trap.dir + "/ham")
+    trap.control("pool", "pool")
+    with subprocess.Popen(
+            ["strace", "-qq", "-o", "/dev/null", "-e",
+             "inject=epoll_ctl:error=ENOSPC:when=2", "trap-pool", "-n1",
+             "-m1", "pool"], cwd=trap.dir, env={
+                 **trap.environment({}), "ASAN_OPTIONS": "detect_leaks=0"},
+            stdin=subprocess.DEVNULL, stderr=trap.log_file) as pool:
+        ok(wait_until(lambda: "unable to watch a pipeline: " in trap.log() or
+                      pool.poll() is not None), "said", trap.log())
+        ok(wait_until(lambda: deliver(trap, "a").startswith(ACCEPTED), 20),
+           "... and served soon", trap.log())
+        subprocess.run(["pkill", "-P", str(pool.pid)], check=False)
+
+
 def test_changed():
     """SIGHUP takes control/pipeline as it is now, if it is of use."""
     trap = new_trap("-n1", "-m1", pipeline=("deliver-dirqueue queue",))
@@ -354,6 +394,16 @@ def test_sockets():
                             env=trap.environment({}), capture_output=True)
     ok(second.returncode == 111 and b"another service listens" in second.stderr,
        "a second pool on the socket: refused", second.stderr)
+    with socket.socket(socket.AF_UNIX) as busy, \
+            socket.socket(socket.AF_UNIX) as other:
+        busy.bind(trap.dir + "/busy")
+        busy.listen(0)
+        other.connect(trap.dir + "/busy")
+        second = subprocess.run(["trap-pool", "busy"], cwd=trap.dir,
+                                env=trap.environment({}), capture_output=True,
+                                check=False)
+    ok(second.returncode == 111 and b"another service listens" in second.stderr,
+       "... nor on one whose service takes nobody just now", second.stderr)
     client = trap.connect(kind=socket.SOCK_STREAM)
     client.greet()
     trap.pool.kill()
@@ -546,6 +596,9 @@ test_crash_at_the_end()
 test_who_failed()
 test_failing_start()
 test_renewed_in_vain()
+test_old_in_vain()
+if may_trace():
+    test_unwatched()
 test_changed()
 test_worn()
 test_signals()
