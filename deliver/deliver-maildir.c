@@ -39,6 +39,8 @@ struct sink {
   int fd;              /* the message in hand; -1: none */
   uint64_t bytes;
   unsigned long count; /* of names drawn */
+  bool is_synced;      /* the names of tmp, new and cur are: once at the start,
+                          who has made them may not have come to that yet */
   char host[HOST_MAX + 1];
   char name[NAME_MAX_BYTES + 1]; /* of the file in tmp, if fd is not -1 */
 };
@@ -90,13 +92,13 @@ abandon(struct sink *self)
   errno = reason;
 }
 
+/* Made if it is missing, which is then to be synced. */
 static int
-open_part(int root, char const *name)
+open_part(struct sink *self, int root, char const *name)
 {
-  if (mkdirat(root, name, 0700) == 0) {
-    if (fd_sync(root) == -1)
-      return -1;
-  } else if (errno != EEXIST)
+  if (mkdirat(root, name, 0700) == 0)
+    self->is_synced = false;
+  else if (errno != EEXIST)
     return -1;
   return openat(root, name, DIRECTORY);
 }
@@ -108,11 +110,13 @@ open_maildir(struct sink *self)
   int root = open(self->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (root < 0)
     return failed(self, "open");
-  int cur = open_part(root, "cur"); /* readers look for it */
-  self->tmp = open_part(root, "tmp");
-  self->new = open_part(root, "new");
+  int cur = open_part(self, root, "cur"); /* readers look for it */
+  self->tmp = open_part(self, root, "tmp");
+  self->new = open_part(self, root, "new");
+  bool opened = cur >= 0 && self->tmp >= 0 && self->new >= 0 &&
+                (self->is_synced || fd_sync(root) == 0);
   int reason = errno;
-  bool opened = cur >= 0 && self->tmp >= 0 && self->new >= 0;
+  self->is_synced = opened;
   close_one(&cur);
   fd_close(root);
   errno = reason;

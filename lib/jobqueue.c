@@ -114,18 +114,21 @@ give_away(int parent, int fd)
              : fchmod(fd, status.st_mode & 07777);
 }
 
-/* Open a directory in parent, or make it and see that its name is on disk. */
+/* Open a directory in parent, or make it, and see that its name is on disk:
+ * who has made it may not have come to that yet. */
 static int
 open_or_make(int parent, char const *name)
 {
+  bool made = false;
   int fd = openat(parent, name, DIRECTORY);
-  if (fd >= 0 || errno != ENOENT)
-    return fd;
-  bool made = mkdirat(parent, name, 0777) == 0;
-  if ((!made && errno != EEXIST) || fd_sync(parent) == -1)
-    return -1;
-  fd = openat(parent, name, DIRECTORY);
-  if (fd >= 0 && made && give_away(parent, fd) == -1)
+  if (fd == -1 && errno == ENOENT) {
+    made = mkdirat(parent, name, 0777) == 0;
+    if (!made && errno != EEXIST)
+      return -1;
+    fd = openat(parent, name, DIRECTORY);
+  }
+  if (fd >= 0 &&
+      (fd_sync(parent) == -1 || (made && give_away(parent, fd) == -1)))
     close_one(&fd);
   return fd;
 }

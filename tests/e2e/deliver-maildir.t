@@ -110,8 +110,8 @@ def test_faults():
         skip("faults", "strace cannot trace here")
         return
     for call, when, error, code in (
-            ("fsync", 1, "EIO", b"451"), ("write", 1, "ENOSPC", b"452"),
-            ("linkat", 1, "EIO", b"451"), ("fsync", 2, "EIO", b"451")):
+            ("fsync", 2, "EIO", b"451"), ("write", 1, "ENOSPC", b"452"),
+            ("linkat", 1, "EIO", b"451"), ("fsync", 3, "EIO", b"451")):
         before = len(os.listdir("box/new"))
         data = b"MAIL FROM:<>\nRCPT TO:<a@b>\nBDAT 6 LAST\nSub: x"
         _, out, log = run(data, prefix=(
