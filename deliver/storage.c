@@ -19,6 +19,8 @@ storage_advice(int error)
     return "raise the limit on file size (softlimit -f)";
   case EMFILE:
     return "raise the limit on open files (softlimit -o)";
+  case EAGAIN:
+    return "raise the limit on processes (softlimit -p)";
   case ENFILE:
     return "raise fs.file-max";
   case ENOMEM:

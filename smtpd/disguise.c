@@ -34,12 +34,15 @@ number(struct session const *session)
   return hash ^ hash >> 29;
 }
 
+/* A reply in other words: lines, each ended by a NUL, and one more. */
 static void
-say_as(struct session *session, struct persona_rule const *rule,
-       char const *reply)
+expand(struct session const *session, char const *reply,
+       char text[PERSONA_TEXT_MAX])
 {
-  char text[PERSONA_TEXT_MAX], to[ADDRESS_MAX + 1] = "";
+  char to[ADDRESS_MAX + 1] = "";
   struct config const *config = &session->config;
+  struct persona_rule const *rule =
+      persona_find(config->persona, session->context, reply);
   bool answers_rcpt = !strcmp(session->context, "RCPT");
   struct persona_facts facts = {
       .me = config->me,
@@ -58,6 +61,15 @@ say_as(struct session *session, struct persona_rule const *rule,
   if (answers_rcpt)
     last_recipient(session, to, sizeof to);
   persona_expand(rule, reply, &facts, text);
+}
+
+/* On its own, so that a session without a persona has no such room in its
+ * stack. */
+static void __attribute__((noinline))
+say_otherwise(struct session *session, char const *reply)
+{
+  char text[PERSONA_TEXT_MAX];
+  expand(session, reply, text);
   for (char const *line = text; *line; line += strlen(line) + 1)
     wire_say(&session->wire, line);
 }
@@ -65,12 +77,22 @@ say_as(struct session *session, struct persona_rule const *rule,
 void
 session_put(struct session *session, char const *reply)
 {
-  struct persona_rule const *rule =
-      persona_find(session->config.persona, session->context, reply);
-  if (rule)
-    say_as(session, rule, reply);
+  if (session_has_words(session, reply))
+    say_otherwise(session, reply);
   else
     wire_say(&session->wire, reply);
+}
+
+void __attribute__((noinline))
+session_log_words(struct session const *session, struct log *log,
+                  char const *reply)
+{
+  char text[PERSONA_TEXT_MAX];
+  expand(session, reply, text);
+  char const *last = text;
+  for (char const *line = text; *line; line += strlen(line) + 1)
+    last = line;
+  log_string(log, "heard", last);
 }
 
 bool
@@ -104,6 +126,10 @@ void
 session_set_context(struct session *session, char const *line, size_t n)
 {
   size_t used = 0;
+  while (n && ascii_is_blank(*line)) {
+    line++;
+    n--;
+  }
   while (used < n && used + 1 < sizeof session->context &&
          ascii_is_alnum(line[used])) {
     session->context[used] = line[used];

@@ -5,11 +5,14 @@
 
 #include "lib/clock.h"
 #include "lib/command.h"
+#include "smtpd/smtp.h"
 
 static void
 log_message(struct session const *session, char const *answer)
 {
   struct log log;
+  char reply[WIRE_REPLY_MAX];
+  smtp_enhance(answer, reply, sizeof reply); /* as it is said */
   session_log(session, &log, "message");
   log_number(&log, "rcpt", session->accepted);
   log_number(&log, "refused", session->refused);
@@ -17,6 +20,8 @@ log_message(struct session const *session, char const *answer)
   if (answer[0] == '2' && session->pipeline.queued[0])
     log_string(&log, "id", session->pipeline.queued);
   log_string(&log, "answer", answer);
+  if (session_has_words(session, reply))
+    session_log_words(session, &log, reply);
   log_seconds(&log, "seconds", (uint64_t)(clock_ms() - session->mail_ms));
   recording_log(session, &log, false);
   log_string(&log, "from", session->from);
@@ -40,9 +45,9 @@ finish_message(struct session *session)
     pipeline_expect(&session->pipeline, EXPECT_LAST);
     answer = *pipeline_answer(&session->pipeline);
     session_answer_body(session);
-    log_message(session, answer.text);
     session_count(session, &answer);
     session->messages += answer.text[0] == '2';
+    log_message(session, answer.text);
     session_say_answer(session, &answer);
   }
   recording_next(session);
@@ -141,6 +146,8 @@ message_bdat(struct session *session, char const *argument, size_t n)
     if (session->why)
       return;
     drop_chunk(session, bytes);
+    if (last)
+      session->chunk_refusal = NULL;
     /* What follows is another message, or misses this chunk. */
     if (session->seen_mail && (last || !session->accepted))
       session_reset(session);

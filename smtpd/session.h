@@ -127,6 +127,11 @@ void session_put(struct session *session, char const *reply);
 /* Whether the persona has words for such a reply to the command in hand. */
 bool session_has_words(struct session const *session, char const *reply);
 
+/* Log what the client hears in its words, the last line, as heard=; it has
+ * some. */
+void session_log_words(struct session const *session, struct log *log,
+                       char const *reply);
+
 /* Whether the persona wants HELO before MAIL and there was none; it is said. */
 bool session_wants_helo(struct session *session);
 

@@ -46,7 +46,7 @@ enum smtp_verb
 smtp_verb(char const *line, size_t n, size_t *rest, size_t *argument_bytes)
 {
   size_t start = 0;
-  while (n && is_blank(line[n - 1]))
+  while (n && (is_blank(line[n - 1]) || line[n - 1] == '\r'))
     n--;
   while (start < n && is_blank(line[start]))
     start++;
@@ -105,30 +105,33 @@ invalid_unless(bool valid)
 }
 
 static enum smtp_parameters
-judge_mail(struct parameter const *parameter, uint64_t limit)
+judge_mail(struct parameter const *parameter, uint64_t limit, bool auth)
 {
   bool valued = parameter->value != NULL;
   if (is_key(parameter, "SIZE"))
     return valued ? judge_size(parameter, limit) : SMTP_PARAMETERS_INVALID;
-  if (is_key(parameter, "BODY"))
-    return invalid_unless(valued && (is_value(parameter, "7BIT") ||
-                                     is_value(parameter, "8BITMIME")));
-  if (is_key(parameter, "SMTPUTF8"))
-    return invalid_unless(!valued);
+  if (is_key(parameter, "BODY") && valued &&
+      (is_value(parameter, "7BIT") || is_value(parameter, "8BITMIME")))
+    return SMTP_PARAMETERS_OK;
+  if (is_key(parameter, "SMTPUTF8") && !valued)
+    return SMTP_PARAMETERS_OK;
   if (is_key(parameter, "RET"))
     return invalid_unless(
         valued && (is_value(parameter, "FULL") || is_value(parameter, "HDRS")));
   if (is_key(parameter, "ENVID"))
     return invalid_unless(valued && parameter->value_bytes);
+  if (auth && is_key(parameter, "AUTH"))
+    return invalid_unless(valued && parameter->value_bytes);
   return SMTP_PARAMETERS_UNKNOWN;
 }
 
 enum smtp_parameters
-smtp_mail_parameters(struct envelope_command const *mail, uint64_t limit)
+smtp_mail_parameters(struct envelope_command const *mail, uint64_t limit,
+                     bool auth)
 {
   enum smtp_parameters result = SMTP_PARAMETERS_OK;
   for (size_t i = 0; i < mail->parameters && !result; i++)
-    result = judge_mail(mail->parameter + i, limit);
+    result = judge_mail(mail->parameter + i, limit, auth);
   return result;
 }
 

@@ -31,8 +31,9 @@ enum smtp_verb {
   SMTP_QUIT,
 };
 
-/* The verb of a line of n bytes without its line end; *rest is the offset of
- * its argument, blanks dropped at both ends, *argument_bytes its length. */
+/* The verb of a line of n bytes without its line end, or with CRs of it; *rest
+ * is the offset of its argument, blanks dropped at both ends, *argument_bytes
+ * its length. */
 enum smtp_verb smtp_verb(char const *line, size_t n, size_t *rest,
                          size_t *argument_bytes);
 
@@ -44,9 +45,10 @@ enum smtp_parameters {
 };
 
 /* Judge the parameters of MAIL: SIZE (against limit bytes, 0: none), BODY,
- * SMTPUTF8, RET, ENVID; and of RCPT: NOTIFY, ORCPT. */
+ * SMTPUTF8, RET, ENVID, and AUTH where it is offered; and of RCPT: NOTIFY,
+ * ORCPT. */
 enum smtp_parameters smtp_mail_parameters(struct envelope_command const *mail,
-                                          uint64_t limit);
+                                          uint64_t limit, bool auth);
 enum smtp_parameters smtp_rcpt_parameters(struct envelope_command const *rcpt);
 
 /*

@@ -108,7 +108,8 @@ transaction_mail(struct session *session, char const *argument, size_t n)
     return;
   }
   if (!say_parameters(session,
-                      smtp_mail_parameters(&mail, session->config.data_bytes)))
+                      smtp_mail_parameters(&mail, session->config.data_bytes,
+                                           session->config.authbait)))
     return;
   session_settle(session);
   session_end_transaction(session);

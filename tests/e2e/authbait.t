@@ -89,8 +89,11 @@ def test_accept():
     got = metadata(trap)
     is_same((got["proto"], got["auth.3.secret"], got["helo"]),
             ("ESMTPA", "2", "again"), "of one who was let in")
-    is_same(client.say("MAIL FROM:<a@b.example> AUTH=<>")[:3], b"555",
-            "AUTH= is no parameter of ours")
+    is_same(client.say("MAIL FROM:<a@b.example> AUTH=<>", "RSET",
+                       "MAIL FROM:<a@b.example> AUTH=")[:3], b"501",
+            "AUTH= is to have a value")
+    is_same(client.say("MAIL FROM:<a@b.example> AUTH=<>", "RSET")[:3], b"250",
+            "... and is taken then")
     client = talk(trap)
     client.greet()
     client.say("MAIL FROM:<a@b.example>")

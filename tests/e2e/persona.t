@@ -176,6 +176,26 @@ def test_chunk():
     is_same(talk.reply(), [b"250 2.0.0 Ok: 70000 bytes"], "and in several")
 
 
+def test_heard():
+    """The log has what the client heard, so that his log can be matched."""
+    trap = new_trap("postfix")
+    talk = Talk(trap)
+    talk.reply()
+    ok(talk.say(b" \tEHLO x") == talk.say(b"EHLO x"), "blanks before a command")
+    heard = []
+    for _ in range(2):
+        for command in (b"MAIL FROM:<a@b>", b"RCPT TO:<c@d>", b"DATA"):
+            talk.say(command)
+        heard += talk.say(b".")
+    for command in (b"MAIL FROM:<a@b>", b"RCPT TO:<c@d>"):
+        talk.say(command)
+    heard += talk.say(b"BDAT 1 LAST\r\nx")
+    log = trap.log()
+    is_same(re.findall('heard="([^"]*)"', log),
+            [text.decode() for text in heard], "heard=, of each message")
+    is_same(len(set(heard)), 3, "each its own")
+
+
 def has_unread(sock):
     """Whether the other end has not read all."""
     queued = fcntl.ioctl(sock, termios.TIOCOUTQ, b"\0" * 4)
@@ -209,5 +229,6 @@ test_variables()
 test_helo()
 test_late()
 test_chunk()
+test_heard()
 test_wrong()
 done()

@@ -34,7 +34,7 @@ check_envelope(char const *text, size_t n)
 {
   static struct envelope_command command;
   if (command_envelope(VERB_MAIL, text, n, ADDRESS_LAX, &command) &&
-      smtp_mail_parameters(&command, 1000) == SMTP_PARAMETERS_OK)
+      smtp_mail_parameters(&command, 1000, n % 2) == SMTP_PARAMETERS_OK)
     check_format(VERB_MAIL, &command);
   if (command_envelope(VERB_RCPT, text, n, ADDRESS_LAX, &command) &&
       smtp_rcpt_parameters(&command) == SMTP_PARAMETERS_OK)

@@ -47,7 +47,8 @@ test_verbs(void)
       {BYTES("QUIT\0"), SMTP_INVALID, NULL},
       {BYTES("\0QUIT"), SMTP_INVALID, NULL},
       {BYTES("RCPT TO:<a\0@b>"), SMTP_INVALID, NULL},
-      {BYTES("RCPT TO:<a@b>\r"), SMTP_INVALID, NULL},
+      {BYTES("RCPT TO:<a@b> \r\r"), SMTP_RCPT, "TO:<a@b>"},
+      {BYTES("RCPT TO:<a@b>\rx"), SMTP_INVALID, NULL},
       {BYTES("NOOP \x1b"), SMTP_INVALID, NULL},
       {BYTES("NOOP \x7f"), SMTP_INVALID, NULL},
   };
@@ -71,7 +72,7 @@ judge(enum verb verb, char const *parameters, uint64_t limit)
     printf("# no parameters: %s\n", parameters);
     return (enum smtp_parameters)99;
   }
-  return verb == VERB_MAIL ? smtp_mail_parameters(&command, limit)
+  return verb == VERB_MAIL ? smtp_mail_parameters(&command, limit, false)
                            : smtp_rcpt_parameters(&command);
 }
 
@@ -122,12 +123,12 @@ test_parameters(void)
       {VERB_MAIL, "BODY=8BITMIME SMTPUTF8 RET=hdrs ENVID=x SIZE=1",
        SMTP_PARAMETERS_OK},
       {VERB_MAIL, "body=7bit ret=FULL", SMTP_PARAMETERS_OK},
-      {VERB_MAIL, "BODY=BINARYMIME", SMTP_PARAMETERS_INVALID},
-      {VERB_MAIL, "BODY=8BITMIMEX", SMTP_PARAMETERS_INVALID},
-      {VERB_MAIL, "BODY=", SMTP_PARAMETERS_INVALID},
-      {VERB_MAIL, "BODY", SMTP_PARAMETERS_INVALID},
-      {VERB_MAIL, "SMTPUTF8=", SMTP_PARAMETERS_INVALID},
-      {VERB_MAIL, "SMTPUTF8=1", SMTP_PARAMETERS_INVALID},
+      {VERB_MAIL, "BODY=BINARYMIME", SMTP_PARAMETERS_UNKNOWN},
+      {VERB_MAIL, "BODY=8BITMIMEX", SMTP_PARAMETERS_UNKNOWN},
+      {VERB_MAIL, "BODY=", SMTP_PARAMETERS_UNKNOWN},
+      {VERB_MAIL, "BODY", SMTP_PARAMETERS_UNKNOWN},
+      {VERB_MAIL, "SMTPUTF8=", SMTP_PARAMETERS_UNKNOWN},
+      {VERB_MAIL, "SMTPUTF8=1", SMTP_PARAMETERS_UNKNOWN},
       {VERB_MAIL, "RET=x", SMTP_PARAMETERS_INVALID},
       {VERB_MAIL, "RET", SMTP_PARAMETERS_INVALID},
       {VERB_MAIL, "ENVID=", SMTP_PARAMETERS_INVALID},
