@@ -145,19 +145,52 @@ mailbox_end(char const *p, char const *end, enum address_mode mode)
                                 : lax_mailbox_end(p, end, &at);
 }
 
+/* Behind the brackets that open a path; a second one is somebody's mistake. */
+static char const *
+opened(char const *p, char const *end, enum address_mode mode, size_t *brackets)
+{
+  size_t most = mode == ADDRESS_STRICT ? 1 : 2;
+  *brackets = 0;
+  if (mode == ADDRESS_LAX)
+    p = skip_blanks(p, end);
+  while (p < end && *p == '<' && *brackets < most) {
+    p++;
+    ++*brackets;
+    if (mode == ADDRESS_LAX)
+      p = skip_blanks(p, end);
+  }
+  return p;
+}
+
+/* Behind what closes a path, NULL if nothing does: as many brackets as opened
+ * it; or, by mistake, one more or fewer, or a comma or semicolon behind. */
+static char const *
+closed(char const *p, char const *end, enum address_mode mode, size_t brackets)
+{
+  if (mode == ADDRESS_STRICT)
+    return p < end && *p == '>' ? p + 1 : NULL;
+  char const *bracket = skip_blanks(p, end);
+  if (bracket == end || *bracket != '>')
+    return brackets ? NULL : p;
+  p = bracket + 1;
+  if (p < end && *p == '>')
+    p++;
+  if (p < end && (*p == ',' || *p == ';'))
+    p++;
+  return p;
+}
+
 size_t
 address_parse(char const *text, size_t n, enum address_mode mode,
               struct address *address)
 {
   char const *end = text + n;
-  char const *p = mode == ADDRESS_LAX ? skip_blanks(text, end) : text;
-  int bracket = p < end && *p == '<';
-  if (bracket)
-    p = mode == ADDRESS_LAX ? skip_blanks(p + 1, end) : p + 1;
-  else if (mode == ADDRESS_STRICT)
+  size_t brackets;
+  char const *p = opened(text, end, mode, &brackets);
+  if (!brackets && mode == ADDRESS_STRICT)
     return 0;
   char const *start = p;
-  if (!bracket || p == end || *p != '>') {
+  if (!brackets || p == end || *p != '>') {
     if (p < end && *p == '@')
       start = p = route_end(p, end, mode);
     if (p)
@@ -166,12 +199,9 @@ address_parse(char const *text, size_t n, enum address_mode mode,
       return 0;
   }
   size_t length = (size_t)(p - start);
-  if (bracket) {
-    if (mode == ADDRESS_LAX)
-      p = skip_blanks(p, end);
-    if (p == end || *p++ != '>')
-      return 0;
-  }
+  p = closed(p, end, mode, brackets);
+  if (!p)
+    return 0;
   if (p < end && !ascii_is_blank(*p))
     return 0;
   memcpy(address->text, start, length);

@@ -93,6 +93,7 @@ struct session {
   uint64_t messages;    /* answered 2xx in this session */
   uint64_t recipients;  /* accepted in this session */
   uint64_t refusals;    /* recipients refused in this session */
+  uint64_t unsound;     /* MAIL and RCPT that were not understood */
   uint64_t hard;        /* answers 5xx of the pipeline in this session */
   uint64_t commands;
   struct wire wire;

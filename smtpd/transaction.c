@@ -9,6 +9,8 @@
 #include "lib/xtext.h"
 #include "smtpd/smtp.h"
 
+#define UNSOUND_LOGGED 10 /* commands of a session */
+
 static enum address_mode
 address_mode(struct session const *session)
 {
@@ -38,24 +40,40 @@ send_line(struct session *session, enum expected expected, size_t n)
   pipeline_expect(&session->pipeline, expected);
 }
 
-/* Say what is wrong with parameters. Returns whether they are right. */
-static bool
-say_parameters(struct session *session, enum smtp_parameters verdict)
+/* What is wrong with parameters; NULL: nothing. */
+static char const *
+wrong_parameters(enum smtp_parameters verdict)
 {
   switch (verdict) {
-  case SMTP_PARAMETERS_OK:
-    return true;
   case SMTP_PARAMETERS_UNKNOWN:
-    session_say_junk(session, "555 5.5.4 Unsupported option");
-    break;
+    return "555 5.5.4 Unsupported option";
   case SMTP_PARAMETERS_INVALID:
-    session_say_junk(session, "501 5.5.4 Bad parameter");
-    break;
+    return "501 5.5.4 Bad parameter";
   case SMTP_PARAMETERS_TOO_BIG:
-    session_say(session, "552 5.3.4 Message size exceeds fixed limit");
+    return "552 5.3.4 Message size exceeds fixed limit";
+  case SMTP_PARAMETERS_OK:
     break;
   }
-  return false;
+  return NULL;
+}
+
+/* It never comes to a stage, which would tell of it. */
+static void
+refuse(struct session *session, enum verb verb, char const *reply)
+{
+  struct log log;
+  if (session->unsound++ < UNSOUND_LOGGED) {
+    session_log(session, &log, "command refused");
+    log_string(&log, "answer", reply);
+    log_string(&log, "verb", verb == VERB_MAIL ? "MAIL" : "RCPT");
+    log_bytes(&log, "argument", session->argument, session->argument_bytes);
+    log_write(&log);
+  }
+  if (verb == VERB_RCPT) {
+    session->refused++;
+    session->refusals++;
+  }
+  session_say_junk(session, reply);
 }
 
 /* Why a path cannot be taken: it is none, or there is no keyword before it. */
@@ -104,13 +122,15 @@ transaction_mail(struct session *session, char const *argument, size_t n)
   if (session_wants_helo(session))
     return;
   if (!command_envelope(VERB_MAIL, argument, n, address_mode(session), &mail)) {
-    session_say_junk(session, wrong_path(argument, n, VERB_MAIL));
+    refuse(session, VERB_MAIL, wrong_path(argument, n, VERB_MAIL));
     return;
   }
-  if (!say_parameters(session,
-                      smtp_mail_parameters(&mail, session->config.data_bytes,
-                                           session->config.authbait)))
+  char const *wrong = wrong_parameters(smtp_mail_parameters(
+      &mail, session->config.data_bytes, session->config.authbait));
+  if (wrong) {
+    refuse(session, VERB_MAIL, wrong);
     return;
+  }
   session_settle(session);
   session_end_transaction(session);
   if (!session_resume(session)) {
@@ -132,11 +152,14 @@ transaction_rcpt(struct session *session, char const *argument, size_t n)
     return;
   }
   if (!command_envelope(VERB_RCPT, argument, n, address_mode(session), &rcpt)) {
-    session_say_junk(session, wrong_path(argument, n, VERB_RCPT));
+    refuse(session, VERB_RCPT, wrong_path(argument, n, VERB_RCPT));
     return;
   }
-  if (!say_parameters(session, smtp_rcpt_parameters(&rcpt)))
+  char const *wrong = wrong_parameters(smtp_rcpt_parameters(&rcpt));
+  if (wrong) {
+    refuse(session, VERB_RCPT, wrong);
     return;
+  }
   if (session->accepted + session->undecided >= most)
     session_settle(session);
   if (session->accepted >= most) {
