@@ -9,15 +9,15 @@
 #include <skalibs/strerr.h>
 
 #include "deliver/handover.h"
-#include "lib/option.h"
-#include "lib/program.h"
-#include "lib/spool.h"
 #include "deliver/storage.h"
 #include "lib/clock.h"
 #include "lib/envelope.h"
 #include "lib/exitcode.h"
 #include "lib/log.h"
+#include "lib/option.h"
 #include "lib/process.h"
+#include "lib/program.h"
+#include "lib/spool.h"
 #include "lib/stage.h"
 
 #define USAGE                                                                  \
@@ -216,7 +216,7 @@ read_options(int argc, char **argv, struct sink *self)
   subgetopt options = SUBGETOPT_ZERO;
   int option;
   while ((option = subgetopt_r(argc, (char const *const *)argv,
-                               "+Eqn:m:t:d:", &options)) != -1)
+                               "Eqn:m:t:d:", &options)) != -1)
     if (option == 'E')
       self->is_reticent = true;
     else if (option == 'q')

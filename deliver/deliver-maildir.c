@@ -57,11 +57,7 @@ storage_failed(struct stage *stage)
   int reason = errno;
   struct log log;
   stage_log(stage, &log, "storage failed");
-  log_string(&log, "action", self->action);
-  log_string(&log, "path", self->directory);
-  log_string(&log, "error", strerror(reason));
-  log_string(&log, "advice", storage_advice(reason));
-  log_write(&log);
+  storage_log(&log, self->action, self->directory, reason);
   return storage_answer(reason);
 }
 

@@ -14,14 +14,14 @@
 #include "deliver/ending.h"
 #include "deliver/mboxfile.h"
 #include "deliver/mboxquote.h"
-#include "lib/option.h"
-#include "lib/spool.h"
 #include "deliver/storage.h"
 #include "lib/clock.h"
 #include "lib/envelope.h"
 #include "lib/exitcode.h"
 #include "lib/log.h"
+#include "lib/option.h"
 #include "lib/process.h"
+#include "lib/spool.h"
 #include "lib/stage.h"
 
 #define USAGE                                                                  \

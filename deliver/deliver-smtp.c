@@ -9,13 +9,13 @@
 #include <skalibs/types.h>
 
 #include "deliver/smtpsession.h"
-#include "lib/option.h"
-#include "lib/smtptls.h"
 #include "lib/control.h"
 #include "lib/envelope.h"
 #include "lib/exitcode.h"
 #include "lib/log.h"
+#include "lib/option.h"
 #include "lib/process.h"
+#include "lib/smtptls.h"
 #include "lib/stage.h"
 
 #define USAGE                                                                  \

@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
-#include <string.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -311,11 +310,8 @@ run_round(struct expire *self)
   if (!done) {
     struct log log;
     log_start(&log, "storage failed");
-    log_string(&log, "action", queue->failure.action);
-    log_string(&log, "path", queue->failure.path);
-    log_string(&log, "error", strerror(queue->failure.error));
-    log_string(&log, "advice", storage_advice(queue->failure.error));
-    log_write(&log);
+    storage_log(&log, queue->failure.action, queue->failure.path,
+                queue->failure.error);
   }
   if (ready == 0)
     log_round(self);

@@ -39,9 +39,6 @@ struct query {
   uint64_t older_s;
 };
 
-/* What a pass over the jobs does with each that is wanted. */
-typedef void show(void *self, struct listing const *job);
-
 /* The jobs of queue/, seen in one pass, for the sections of the text. */
 struct sections {
   uint64_t count[LISTING_ASIDE + 1];
@@ -72,10 +69,11 @@ is_of_queues(char const *name)
          !strcmp(name, "failed");
 }
 
-/* Go through a directory of jobs in order. */
+/* Go through a directory of jobs in order, and show each that is wanted. */
 static void
 visit(struct query const *query, struct listing_queue *queue,
-      char const *directory, show *show_job, void *self)
+      char const *directory,
+      void show_job(void *self, struct listing const *job), void *self)
 {
   static struct listing job;
   struct joblist list;

@@ -11,8 +11,8 @@
 #include <skalibs/djbunix.h>
 #include <skalibs/strerr.h>
 
-#include "deliver/feed.h"
 #include "deliver/bar.h"
+#include "deliver/feed.h"
 #include "lib/exitcode.h"
 #include "lib/process.h"
 

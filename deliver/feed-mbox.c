@@ -5,12 +5,12 @@
 
 #include <skalibs/strerr.h>
 
+#include "deliver/bar.h"
 #include "deliver/feed.h"
 #include "deliver/mboxreader.h"
-#include "deliver/bar.h"
-#include "lib/spool.h"
 #include "lib/exitcode.h"
 #include "lib/process.h"
+#include "lib/spool.h"
 
 #define USAGE                                                                  \
   "feed-mbox " FEED_USAGE " [-d directory] file [--] [program [argument ...]]"

@@ -11,8 +11,8 @@
 #include <skalibs/sgetopt.h>
 #include <skalibs/strerr.h>
 
-#include "deliver/mailhead.h"
 #include "deliver/bar.h"
+#include "deliver/mailhead.h"
 #include "lib/clock.h"
 #include "lib/control.h"
 #include "lib/exitcode.h"
@@ -20,9 +20,8 @@
 #include "lib/option.h"
 #include "lib/stagelist.h"
 
-#define HEAD_MAX                                                               \
-  65536 /* bytes of a message that are searched for addresses                  \
-         */
+/* Bytes of a message that are searched for addresses. */
+#define HEAD_MAX 65536
 #define LIMIT_MAX_S 86400
 #define FAILURES_MAX 10
 #define REAP_STEP_NS 2000000
@@ -61,7 +60,7 @@ feed_options(struct feed *feed, int argc, char **argv)
   subgetopt options = SUBGETOPT_ZERO;
   int option;
   while ((option = subgetopt_r(argc, (char const *const *)argv,
-                               "+vs:r:t:d:", &options)) != -1) {
+                               "vs:r:t:d:", &options)) != -1) {
     if (option == 'v')
       feed->is_verbose = true;
     else if (option == 's') {

@@ -32,9 +32,6 @@ struct search {
   int lock[LOCKS_MAX];
 };
 
-typedef void visit(struct search *search, int parent, char const *path,
-                   char const *name);
-
 static void
 failed(struct search *search, char const *action, char const *path)
 {
@@ -44,7 +41,9 @@ failed(struct search *search, char const *action, char const *path)
 
 /* Call look for each entry of a directory, which it closes; path is its own. */
 static void
-visit_all(struct search *search, int fd, char const *path, visit *look)
+visit_all(struct search *search, int fd, char const *path,
+          void look(struct search *search, int parent, char const *path,
+                    char const *name))
 {
   struct dirent const *entry;
   char below[JOBQUEUE_FILE_MAX + 1];

@@ -28,11 +28,10 @@ enum state {
   UNKNOWN, /* it could not be looked at; that was said */
 };
 
-typedef void visit(struct fsck *fsck, char const *name);
-
 /* Go through the names of jobs in a directory. */
 static void
-visit_all(struct fsck *fsck, int directory, char const *name, visit *look)
+visit_all(struct fsck *fsck, int directory, char const *name,
+          void look(struct fsck *fsck, char const *name))
 {
   struct joblist list;
   struct progress progress;

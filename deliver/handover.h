@@ -6,8 +6,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "lib/spool.h"
 #include "lib/envelope.h"
+#include "lib/spool.h"
 
 enum handover {
   HANDOVER_DONE,

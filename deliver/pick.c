@@ -27,11 +27,7 @@ worker_pause(struct worker *worker)
   struct jobqueue_failure const *failure = &worker->taker.queue.failure;
   struct log log;
   log_start(&log, "storage failed");
-  log_string(&log, "action", failure->action);
-  log_string(&log, "path", failure->path);
-  log_string(&log, "error", strerror(failure->error));
-  log_string(&log, "advice", storage_advice(failure->error));
-  log_write(&log);
+  storage_log(&log, failure->action, failure->path, failure->error);
   worker->pause_ms = worker->pause_ms ? worker->pause_ms * 2 : PAUSE_LEAST_MS;
   if (worker->pause_ms > PAUSE_MOST_MS)
     worker->pause_ms = PAUSE_MOST_MS;

@@ -17,13 +17,12 @@
 #include <stdint.h>
 
 #include "deliver/smtpbody.h"
-#include "lib/smtpwire.h"
 #include "lib/address.h"
 #include "lib/client.h"
+#include "lib/smtpwire.h"
 
-#define SMTPSESSION_LINE_MAX                                                   \
-  512 /* bytes in a command, no address counted                                \
-       */
+/* Bytes in a command, no address counted. */
+#define SMTPSESSION_LINE_MAX 512
 
 enum smtpsession_state {
   SMTPSESSION_CLOSED,

@@ -1,6 +1,9 @@
 #include "deliver/storage.h"
 
 #include <errno.h>
+#include <string.h>
+
+#include "lib/log.h"
 
 char const *
 storage_advice(int error)
@@ -46,4 +49,14 @@ storage_answer(int error)
   if (error == ENOSPC || error == EDQUOT || error == EFBIG)
     return "452 4.3.1 insufficient system storage, try again later";
   return "451 4.3.0 unable to store the message, try again later";
+}
+
+void
+storage_log(struct log *log, char const *action, char const *path, int error)
+{
+  log_string(log, "action", action);
+  log_string(log, "path", path);
+  log_string(log, "error", strerror(error));
+  log_string(log, "advice", storage_advice(error));
+  log_write(log);
 }

@@ -203,11 +203,7 @@ storage_failed(struct stage *stage)
   struct jobqueue_failure const *failure = &state->writer.queue.failure;
   struct log log;
   stage_log(stage, &log, "storage failed");
-  log_string(&log, "action", failure->action);
-  log_string(&log, "path", failure->path);
-  log_string(&log, "error", strerror(failure->error));
-  log_string(&log, "advice", storage_advice(failure->error));
-  log_write(&log);
+  storage_log(&log, failure->action, failure->path, failure->error);
   return storage_answer(failure->error);
 }
 

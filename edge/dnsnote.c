@@ -292,7 +292,7 @@ main(int argc, char **argv)
   subgetopt options = SUBGETOPT_ZERO;
   process_begin("dnsnote");
   for (int option; (option = subgetopt_r(argc, (char const *const *)argv,
-                                         "+b:rs:t:w:", &options)) >= 0;)
+                                         "b:rs:t:w:", &options)) >= 0;)
     set_option(&state, option, options.arg);
   argv += options.ind;
   if (!*argv)

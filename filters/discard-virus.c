@@ -10,11 +10,11 @@
 #include "filters/answer.h"
 #include "filters/clamd.h"
 #include "filters/daemon.h"
-#include "lib/option.h"
-#include "lib/spool.h"
 #include "lib/exitcode.h"
 #include "lib/log.h"
+#include "lib/option.h"
 #include "lib/process.h"
+#include "lib/spool.h"
 #include "lib/stage.h"
 
 #define USAGE "discard-virus [-p] [-s place] [-a answer] [-t seconds]"

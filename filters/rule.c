@@ -126,15 +126,6 @@ read_code(char const *p, char const *end, struct rule *rule,
   return NULL;
 }
 
-static int
-is_note_name(char const *name, size_t n)
-{
-  for (size_t i = 0; i < n; i++)
-    if (!ascii_is_alnum(name[i]) && (!name[i] || !strchr("._-", name[i])))
-      return 0;
-  return n >= 1 && n <= RULE_NOTE_MAX;
-}
-
 /* p: behind "[note=". */
 static char const *
 read_note(char const *p, char const *end, struct rule *rule,
@@ -142,7 +133,7 @@ read_note(char const *p, char const *end, struct rule *rule,
 {
   char const *stop = memchr(p, ']', (size_t)(end - p));
   size_t n = stop ? (size_t)(stop - p) : 0;
-  if (!is_note_name(p, n)) {
+  if (!envelope_is_note(p, n)) {
     *problem = "bad note: want [note=NAME], NAME 1 to 32 of A-Za-z0-9._-";
     return NULL;
   }

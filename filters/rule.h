@@ -7,9 +7,11 @@
 
 #include <stddef.h>
 
+#include "lib/envelope.h"
+
 #define RULE_LINE_MAX 4096 /* bytes in a line, LF not counted */
-#define RULE_NOTE_MAX 32   /* bytes in the name of a note */
-#define RULE_NOTES_MAX 6   /* different notes on one rule */
+#define RULE_NOTE_MAX ENVELOPE_NOTE_MAX
+#define RULE_NOTES_MAX 6 /* different notes on one rule */
 #define RULE_ANSWER_MAX 512
 
 enum rule_kind {

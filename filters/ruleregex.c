@@ -6,9 +6,9 @@
 
 /* Bytes are matched, whatever a pattern says: PCRE2_NEVER_UTF. */
 #define OPTIONS (PCRE2_CASELESS | PCRE2_NEVER_UTF | PCRE2_USE_OFFSET_LIMIT)
-#define STRIDE                                                                 \
-  256 /* places in the subject that are tried without a look at                \
-         the clock: the match limit is for each of them */
+/* Places in the subject that are tried without a look at the clock: the match
+ * limit is for each of them. */
+#define STRIDE 256
 
 pcre2_code *
 ruleregex_compile(char const *pattern, size_t n, char *problem)

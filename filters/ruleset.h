@@ -10,9 +10,9 @@
 #include <sys/stat.h>
 
 #include "filters/rule.h"
-#include "lib/rulecdb.h"
 #include "filters/ruleimage.h"
 #include "filters/ruleregex.h"
+#include "lib/rulecdb.h"
 
 #define RULESET_PATH_MAX 4000 /* bytes in a rule file's path */
 #define RULESET_CDB_SUFFIX ".cdb"

@@ -12,11 +12,11 @@
 #include "filters/daemon.h"
 #include "filters/spamd.h"
 #include "filters/spamfield.h"
-#include "lib/option.h"
-#include "lib/spool.h"
 #include "lib/exitcode.h"
 #include "lib/log.h"
+#include "lib/option.h"
 #include "lib/process.h"
+#include "lib/spool.h"
 #include "lib/stage.h"
 
 #define USAGE "spamassassin [-p] [-s place] [-r score] [-m bytes] [-t seconds]"

@@ -10,12 +10,12 @@
 #include <skalibs/strerr.h>
 
 #include "filters/answer.h"
-#include "lib/option.h"
-#include "lib/program.h"
-#include "lib/spool.h"
 #include "lib/exitcode.h"
 #include "lib/log.h"
+#include "lib/option.h"
 #include "lib/process.h"
+#include "lib/program.h"
+#include "lib/spool.h"
 #include "lib/stage.h"
 
 #define USAGE "textfilter [-m bytes] [-t seconds] program [argument ...]"

@@ -23,9 +23,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define ADDRESS_MAX                                                            \
-  900 /* bytes in an address, route not counted; RFC 5321                      \
-         section 4.5.3.1.3 asks for 256 with the route */
+/* Bytes in an address, route not counted; RFC 5321 section 4.5.3.1.3 asks for
+ * 256 with the route. */
+#define ADDRESS_MAX 900
 
 struct address {
   size_t length;              /* 0: the null reverse-path */

@@ -1,6 +1,6 @@
-#include <string.h>
-
 #include "lib/envelope.h"
+
+#include <string.h>
 
 void
 envelope_reset(struct envelope *envelope)

@@ -7,6 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "lib/ascii.h"
+
 #define BYTES_MAX (UINT32_MAX / 4)
 #define ARRIVED_BYTES_MAX 16777216
 
@@ -94,12 +96,6 @@ cut(struct joblist_names *names, size_t most)
   return 1;
 }
 
-static bool
-is_digit(char c)
-{
-  return c >= '0' && c <= '9';
-}
-
 static void
 note_fan(struct joblist *list, struct dirent const *entry)
 {
@@ -118,7 +114,7 @@ static size_t
 candidate(struct joblist *list, struct dirent const *entry)
 {
   note_fan(list, entry);
-  if (!is_digit(entry->d_name[0]) ||
+  if (!ascii_is_digit(entry->d_name[0]) ||
       (entry->d_type != DT_REG && entry->d_type != DT_UNKNOWN))
     return 0;
   size_t n = strlen(entry->d_name);
@@ -316,7 +312,7 @@ joblist_add(struct joblist *list, char const *name)
 {
   struct joblist_names *heap = &list->arrived;
   size_t n = strlen(name);
-  if (!is_digit(jobfan_base(name)[0]) || n > JOBLIST_NAME_MAX ||
+  if (!ascii_is_digit(jobfan_base(name)[0]) || n > JOBLIST_NAME_MAX ||
       (list->after[0] && compare(name, list->after) > 0))
     return; /* no job; or the next batch will have it */
   if (heap->used > ARRIVED_BYTES_MAX || !append(heap, name, n)) {

@@ -12,8 +12,8 @@
 #include <skalibs/allreadwrite.h>
 #include <skalibs/djbunix.h>
 
-#include "lib/smtptls.h"
 #include "lib/clock.h"
+#include "lib/smtptls.h"
 
 #define TARGET_MAX 300
 

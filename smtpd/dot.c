@@ -3,10 +3,8 @@
 #include <stdint.h>
 #include <string.h>
 
-typedef unsigned char block __attribute__((vector_size(16)));
-
-union marks {
-  block bytes;
+union block {
+  unsigned char bytes __attribute__((vector_size(16)));
   uint64_t half[2];
 };
 
@@ -27,11 +25,11 @@ static size_t
 copy_run(char const *in, size_t n, char *out)
 {
   size_t run = 0;
-  for (; n - run >= sizeof(block); run += sizeof(block)) {
-    block bytes;
-    memcpy(&bytes, in + run, sizeof bytes);
-    memcpy(out + run, &bytes, sizeof bytes);
-    union marks is_cr = {.bytes = (block)(bytes == '\r')};
+  union block block, is_cr;
+  for (; n - run >= sizeof block; run += sizeof block) {
+    memcpy(&block, in + run, sizeof block);
+    memcpy(out + run, &block, sizeof block);
+    is_cr.bytes = (__typeof__(is_cr.bytes))(block.bytes == '\r');
     if (is_cr.half[0])
       return run + first_mark(is_cr.half[0]);
     if (is_cr.half[1])

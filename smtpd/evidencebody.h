@@ -8,9 +8,8 @@
 
 #include "smtpd/evidence.h"
 
-#define EVIDENCEBODY_COMMAND_MAX                                               \
-  63 /* bytes of a command that are looked at                                  \
-      */
+/* Bytes of a command that are looked at. */
+#define EVIDENCEBODY_COMMAND_MAX 63
 
 /* All zero at the start. */
 struct evidencebody {

@@ -24,9 +24,9 @@
 #include "smtpd/authbait.h"
 #include "smtpd/config.h"
 #include "smtpd/dot.h"
-#include "smtpd/recording.h"
 #include "smtpd/facts.h"
 #include "smtpd/pipeline.h"
+#include "smtpd/recording.h"
 #include "smtpd/wire.h"
 
 #define REPLAY_BYTES 65536

@@ -5,6 +5,8 @@
 
 #include <skalibs/types.h>
 
+#include "lib/ascii.h"
+
 struct name {
   char const *text;
   enum smtp_verb verb;
@@ -28,16 +30,10 @@ static struct name const names[] = {
 };
 
 static bool
-is_blank(char c)
-{
-  return c == ' ' || c == '\t';
-}
-
-static bool
 has_control(char const *line, size_t n)
 {
   for (size_t i = 0; i < n; i++)
-    if (((unsigned char)line[i] < 0x20 && line[i] != '\t') || line[i] == 0x7f)
+    if (ascii_is_control(line[i]) && line[i] != '\t')
       return true;
   return false;
 }
@@ -46,15 +42,15 @@ enum smtp_verb
 smtp_verb(char const *line, size_t n, size_t *rest, size_t *argument_bytes)
 {
   size_t start = 0;
-  while (n && (is_blank(line[n - 1]) || line[n - 1] == '\r'))
+  while (n && (ascii_is_blank(line[n - 1]) || line[n - 1] == '\r'))
     n--;
-  while (start < n && is_blank(line[start]))
+  while (start < n && ascii_is_blank(line[start]))
     start++;
   size_t end = start;
-  while (end < n && !is_blank(line[end]))
+  while (end < n && !ascii_is_blank(line[end]))
     end++;
   *rest = end;
-  while (*rest < n && is_blank(line[*rest]))
+  while (*rest < n && ascii_is_blank(line[*rest]))
     ++*rest;
   *argument_bytes = n - *rest;
   if (has_control(line, n))

@@ -11,9 +11,9 @@
 #include <skalibs/sgetopt.h>
 #include <skalibs/strerr.h>
 
-#include "lib/exitcode.h"
 #include "lib/clock.h"
 #include "lib/control.h"
+#include "lib/exitcode.h"
 #include "lib/log.h"
 #include "lib/option.h"
 #include "lib/process.h"

@@ -3,8 +3,8 @@
 
 #include <stdbool.h>
 
-#include "edge/tlspolicy.h"
 #include "edge/tlskeys.h"
+#include "edge/tlspolicy.h"
 #include "tests/unit/tap.h"
 
 #define SECONDS 100
