@@ -143,6 +143,8 @@ test_greeting(void)
                                     n + (n > 249 ? 0 : strlen(" ESMTP")),
            "a name of %zu bytes, and its greeting", n);
   }
+  put("me", " \n");
+  tap_ok(!reads() && !strcmp(reason, "control/me: empty"), "an empty name");
   put("me", "mx.trap.example\n");
 }
 
