@@ -13,12 +13,14 @@ import socket
 import ssl
 import subprocess
 import sys
+import time
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, "tests/e2e/lib")
 from smtptest import (  # noqa: E402
     ACCEPTED, DEADLINE_S, Client, Server, Trap, done, files_under, is_same, ok,
     wait_until)
+from tcptest import may_trace  # noqa: E402
 
 TRANSACTION = ("MAIL FROM:<a@b>", "RCPT TO:<c@d>", "DATA")
 MIB = 1 << 20
@@ -565,6 +567,25 @@ is_same(service.stop(), 0, "SIGHUP: it serves on; SIGTERM: exit 0")
 is_same(re.findall(r"trap-tlsd: (st[^ ]+ [a-z]+)=", trap.log())[-2:],
         ["started socket", "stopped sessions"], "... both logged")
 ok(not os.path.exists(trap.dir + "/sock"), "... and no socket left")
+if may_trace():
+    calls = trap.dir + "/calls"
+    with subprocess.Popen(
+            ["strace", "-qq", "-f", "-e", "trace=accept4", "-e",
+             "inject=accept4:error=ENOBUFS:when=1..3", "-o", calls,
+             "trap-tlsd", "sock", "keys"], cwd=trap.dir,
+            env=trap.environment({}), stdin=subprocess.DEVNULL,
+            stderr=trap.log_file) as service:
+        wait_until(lambda: trap.log().count("trap-tlsd: started") > 1 and
+                   os.path.exists(trap.dir + "/sock"))
+        began = time.monotonic()
+        client = server.connect()
+        client.greet()
+        is_same(client.say("STARTTLS")[:3], b"220", "cannot accept: later")
+        ok(time.monotonic() - began >= 0.6, "... with a pause before each try")
+        is_same(trap.log().count("unable to accept a borrower: "), 3, "... logged")
+        client.close()
+        service.terminate()
+        subprocess.run(["pkill", "-TERM", "-P", str(service.pid)], check=False)
 write("default.pem", "nothing")
 failed = subprocess.run(["trap-tlsd", "sock", "keys"], cwd=trap.dir,
                         env=trap.environment({}), capture_output=True)
