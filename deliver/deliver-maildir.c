@@ -15,6 +15,7 @@
 #include <skalibs/strerr.h>
 
 #include "deliver/ending.h"
+#include "deliver/envelopehead.h"
 #include "deliver/storage.h"
 #include "lib/envelope.h"
 #include "lib/exitcode.h"
@@ -23,7 +24,7 @@
 #include "lib/process.h"
 #include "lib/stage.h"
 
-#define USAGE "deliver-maildir [-n name] [-a answer] directory"
+#define USAGE "deliver-maildir [-e] [-n name] [-a answer] directory"
 #define DIRECTORY (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
 #define NAME_MAX_BYTES 255
 #define HOST_MAX 63
@@ -31,6 +32,8 @@
 
 struct sink {
   char const *directory;
+  bool shows_envelope; /* in the message */
+  struct envelope envelope;
   char const *note;    /* take only recipients with this one; NULL: all */
   char const *answer;  /* to a message that was delivered; NULL: the default */
   char const *refusal; /* why this transaction takes no recipient; or NULL */
@@ -134,7 +137,7 @@ static void
 on_mail(struct stage *stage, struct envelope_command const *mail)
 {
   struct sink *self = stage->state;
-  (void)mail;
+  envelope_set_sender(&self->envelope, &mail->address);
   self->refusal = NULL;
 }
 
@@ -146,7 +149,45 @@ on_rcpt(struct stage *stage, struct envelope_command const *rcpt)
     return;
   if (!self->refusal && self->new < 0 && open_maildir(self) == -1)
     self->refusal = storage_failed(stage);
-  stage_answer(stage, self->refusal ? self->refusal : "250 2.1.5 ok");
+  if (self->refusal)
+    stage_answer(stage, self->refusal);
+  else if (self->shows_envelope && !envelope_add(&self->envelope, rcpt))
+    stage_answer(stage, "452 4.5.3 too many recipients");
+  else
+    stage_answer(stage, "250 2.1.5 ok");
+}
+
+/* False after an answer. */
+static bool
+add(struct stage *stage, char const *bytes, size_t n)
+{
+  struct sink *self = stage->state;
+  self->bytes += n;
+  if (allwrite(self->fd, bytes, n) == n)
+    return true;
+  self->action = "write to a file in tmp of";
+  abandon(self);
+  stage_answer(stage, storage_failed(stage));
+  return false;
+}
+
+static void
+add_envelope(struct stage *stage)
+{
+  struct sink const *self = stage->state;
+  struct envelopehead head = {0};
+  char line[ENVELOPEHEAD_LINE_MAX];
+  size_t n;
+  while ((n = envelopehead_line(&head, &self->envelope, line)) &&
+         add(stage, line, n))
+    ;
+}
+
+static void
+on_piece(struct stage *stage, char const *bytes, size_t n)
+{
+  if (stage->taken)
+    add(stage, bytes, n);
 }
 
 static void
@@ -168,20 +209,8 @@ on_body(struct stage *stage)
       return;
     }
   }
-}
-
-static void
-on_piece(struct stage *stage, char const *bytes, size_t n)
-{
-  struct sink *self = stage->state;
-  if (!stage->taken)
-    return;
-  self->bytes += n;
-  if (allwrite(self->fd, bytes, n) == n)
-    return;
-  self->action = "write to a file in tmp of";
-  abandon(self);
-  stage_answer(stage, storage_failed(stage));
+  if (self->shows_envelope)
+    add_envelope(stage);
 }
 
 /* Sync it, link it to new, see that the link is on disk. 0 or -1. */
@@ -235,6 +264,7 @@ on_reset(struct stage *stage)
 {
   struct sink *self = stage->state;
   abandon(self);
+  envelope_reset(&self->envelope);
   close_one(&self->tmp);
   close_one(&self->new);
   ending_release();
@@ -263,8 +293,10 @@ read_options(int argc, char const *const *argv, struct sink *self)
 {
   subgetopt options = SUBGETOPT_ZERO;
   int option;
-  while ((option = subgetopt_r(argc, argv, "n:a:", &options)) != -1) {
-    if (option == 'n')
+  while ((option = subgetopt_r(argc, argv, "en:a:", &options)) != -1) {
+    if (option == 'e')
+      self->shows_envelope = true;
+    else if (option == 'n')
       self->note = option_note("-n", options.arg);
     else if (option == 'a')
       self->answer = option_answer("-a", options.arg);
@@ -287,6 +319,7 @@ main(int argc, char const *const *argv)
                                                  .reset = on_reset};
   process_begin("deliver-maildir");
   sink.tmp = sink.new = sink.fd = -1;
+  envelope_reset(&sink.envelope);
   read_options(argc, argv, &sink);
   set_host(&sink);
   ending_catch(discard);

@@ -12,6 +12,7 @@
 
 #include "deliver/datename.h"
 #include "deliver/ending.h"
+#include "deliver/envelopehead.h"
 #include "deliver/mboxfile.h"
 #include "deliver/mboxquote.h"
 #include "deliver/storage.h"
@@ -25,7 +26,8 @@
 #include "lib/stage.h"
 
 #define USAGE                                                                  \
-  "deliver-mbox [-l] [-n name] [-a answer] [-t seconds] [-d directory] file"
+  "deliver-mbox [-e] [-l] [-n name] [-a answer] [-t seconds] [-d directory] "  \
+  "file"
 #define LIMIT_MAX_S 3600
 #define PIECE 8192
 #define ID_NAME_MAX 100 /* bytes of the file's name in an id */
@@ -36,7 +38,9 @@ struct sink {
   char const *note;   /* take only recipients with this one; NULL: all */
   char const *answer; /* to a message that was delivered; NULL: the default */
   unsigned int limit_s;
-  bool is_local; /* time */
+  bool is_local;       /* time */
+  bool shows_envelope; /* in the message */
+  struct envelope envelope;
   char sender[ADDRESS_MAX + 1];
   char path[PATH_MAX];
   struct mboxquote quote;
@@ -81,6 +85,7 @@ static void
 on_mail(struct stage *stage, struct envelope_command const *mail)
 {
   struct sink *self = stage->state;
+  envelope_set_sender(&self->envelope, &mail->address);
   strcpy(self->sender,
          mail->address.length ? mail->address.text : "MAILER-DAEMON");
   for (char *p = self->sender; *p; p++)
@@ -91,8 +96,12 @@ on_mail(struct stage *stage, struct envelope_command const *mail)
 static void
 on_rcpt(struct stage *stage, struct envelope_command const *rcpt)
 {
-  struct sink const *self = stage->state;
-  if (!self->note || envelope_has_note(rcpt, self->note))
+  struct sink *self = stage->state;
+  if (self->note && !envelope_has_note(rcpt, self->note))
+    return;
+  if (self->shows_envelope && !envelope_add(&self->envelope, rcpt))
+    stage_answer(stage, "452 4.5.3 too many recipients");
+  else
     stage_answer(stage, "250 2.1.5 ok");
 }
 
@@ -116,6 +125,37 @@ write_separator(struct sink *self)
   return spool_add(&self->spool, line, (size_t)n);
 }
 
+/* False after an answer. */
+static bool
+add(struct stage *stage, char const *bytes, size_t n)
+{
+  struct sink *self = stage->state;
+  char quoted[MBOXQUOTE_ROOM(PIECE)];
+  while (n) {
+    size_t part = n < PIECE ? n : PIECE;
+    size_t used = mboxquote_piece(&self->quote, bytes, part, quoted);
+    if (spool_add(&self->spool, quoted, used) == -1) {
+      trouble(stage, "write a spool file in", self->directory);
+      return false;
+    }
+    bytes += part;
+    n -= part;
+  }
+  return true;
+}
+
+static void
+add_envelope(struct stage *stage)
+{
+  struct sink const *self = stage->state;
+  struct envelopehead head = {0};
+  char line[ENVELOPEHEAD_LINE_MAX];
+  size_t n;
+  while ((n = envelopehead_line(&head, &self->envelope, line)) &&
+         add(stage, line, n))
+    ;
+}
+
 static void
 on_body(struct stage *stage)
 {
@@ -125,23 +165,15 @@ on_body(struct stage *stage)
   self->quote = (struct mboxquote){0};
   if (write_separator(self) == -1)
     trouble(stage, "write a spool file in", self->directory);
+  else if (self->shows_envelope)
+    add_envelope(stage);
 }
 
 static void
 on_piece(struct stage *stage, char const *bytes, size_t n)
 {
-  struct sink *self = stage->state;
-  char quoted[MBOXQUOTE_ROOM(PIECE)];
-  while (stage->taken && n) {
-    size_t part = n < PIECE ? n : PIECE;
-    size_t used = mboxquote_piece(&self->quote, bytes, part, quoted);
-    if (spool_add(&self->spool, quoted, used) == -1) {
-      trouble(stage, "write a spool file in", self->directory);
-      return;
-    }
-    bytes += part;
-    n -= part;
-  }
+  if (stage->taken)
+    add(stage, bytes, n);
 }
 
 static void
@@ -221,6 +253,7 @@ on_reset(struct stage *stage)
 {
   struct sink *self = stage->state;
   spool_clear(&self->spool);
+  envelope_reset(&self->envelope);
   ending_release();
 }
 
@@ -230,8 +263,10 @@ read_options(int argc, char const *const *argv, struct sink *self)
   static struct tm const any;
   subgetopt options = SUBGETOPT_ZERO;
   int option;
-  while ((option = subgetopt_r(argc, argv, "ln:a:t:d:", &options)) != -1) {
-    if (option == 'l')
+  while ((option = subgetopt_r(argc, argv, "eln:a:t:d:", &options)) != -1) {
+    if (option == 'e')
+      self->shows_envelope = true;
+    else if (option == 'l')
       self->is_local = true;
     else if (option == 'n')
       self->note = option_note("-n", options.arg);
@@ -261,6 +296,7 @@ main(int argc, char const *const *argv)
                                                  .end = on_end,
                                                  .reset = on_reset};
   static struct sink sink = {.limit_s = 30};
+  envelope_reset(&sink.envelope);
   process_begin("deliver-mbox");
   sink.directory = spool_default();
   read_options(argc, argv, &sink);

@@ -43,21 +43,37 @@ is_address(char const *text, struct address *address)
   return n && address_parse(text, n, ADDRESS_LAX, address) == n;
 }
 
+/* A TAB between two. */
 static void
-add_recipient(struct feed *feed, char const *text)
+add_recipient(stralloc *recipients, struct address const *address)
 {
-  struct address address;
-  if (!is_address(text, &address) || !address.length)
-    option_refuse("-r", "an address", text);
-  if ((feed->recipients.len && !stralloc_catb(&feed->recipients, "\t", 1)) ||
-      !stralloc_catb(&feed->recipients, address.text, address.length))
+  if ((recipients->len && !stralloc_catb(recipients, "\t", 1)) ||
+      !stralloc_catb(recipients, address->text, address->length))
     strerr_diefusys(EXIT_TEMPORARY, "keep the recipients");
+}
+
+/* Those of a message, as its header has them: the first X-Original-To and those
+ * right behind it, else the first Delivered-To. */
+static void
+find_recipients(stralloc *found, char const *head, size_t n)
+{
+  static struct address to;
+  size_t behind;
+  found->len = 0;
+  for (int has = mailhead_address(head, n, "X-Original-To", &to, &behind);
+       has && to.length;
+       has = mailhead_next(head, n, "X-Original-To", &to, &behind))
+    add_recipient(found, &to);
+  if (!found->len && mailhead_address(head, n, "Delivered-To", &to, &behind) &&
+      to.length)
+    add_recipient(found, &to);
 }
 
 int
 feed_options(struct feed *feed, int argc, char **argv)
 {
   subgetopt options = SUBGETOPT_ZERO;
+  struct address recipient;
   int option;
   while ((option = subgetopt_r(argc, (char const *const *)argv,
                                "vs:r:t:d:", &options)) != -1) {
@@ -72,9 +88,11 @@ feed_options(struct feed *feed, int argc, char **argv)
       feed->limit_s = option_number32("-t", options.arg, 1, LIMIT_MAX_S);
     } else if (option == 'd' && feed->directory && *options.arg)
       feed->directory = options.arg;
-    else if (option == 'r')
-      add_recipient(feed, options.arg);
-    else
+    else if (option == 'r') {
+      if (!is_address(options.arg, &recipient) || !recipient.length)
+        option_refuse("-r", "an address", options.arg);
+      add_recipient(&feed->recipients, &recipient);
+    } else
       return -1;
   }
   return options.ind;
@@ -117,27 +135,27 @@ feed_trouble(struct feed *feed, char const *event, char const *name)
 static void
 set_envelope(struct feed *feed, char const *head, size_t n, char const *sender)
 {
-  static struct address from, to;
+  static struct address from;
+  size_t behind;
   struct jobrecord *record = &feed->slot.job.record;
   struct metadata *line = record->line;
   if (feed->has_sender)
     from = feed->sender;
-  else if (!mailhead_address(head, n, "Return-Path", &from) &&
+  else if (!mailhead_address(head, n, "Return-Path", &from, &behind) &&
            (!sender || !strcmp(sender, "MAILER-DAEMON") ||
             !is_address(sender, &from)))
     from.length = 0;
-  record->lines = 1;
+  record->lines = 2;
   line[0] = (struct metadata){"mail_from", from.text, from.length};
   from.text[from.length] = 0;
-  line[1] =
-      (struct metadata){"rcpt_to", feed->recipients.s, feed->recipients.len};
-  if (!feed->recipients.len) {
-    if ((!mailhead_address(head, n, "X-Original-To", &to) || !to.length) &&
-        (!mailhead_address(head, n, "Delivered-To", &to) || !to.length))
-      return;
-    line[1] = (struct metadata){"rcpt_to", to.text, to.length};
+  stralloc const *to = &feed->recipients;
+  if (!to->len) {
+    to = &feed->found;
+    find_recipients(&feed->found, head, n);
   }
-  record->lines = 2;
+  line[1] = (struct metadata){"rcpt_to", to->s, to->len};
+  if (!to->len)
+    record->lines = 1;
 }
 
 static void

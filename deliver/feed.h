@@ -28,6 +28,7 @@ struct feed {
   char const *directory; /* -d */
   struct address sender;
   stralloc recipients; /* -r, one TAB between them; empty: none */
+  stralloc found;      /* likewise, in the message in hand */
   struct verdicts verdicts;
   struct stagelist *stages;
   struct slot slot;

@@ -9,10 +9,14 @@
 /*
  * The first field of this name (any case) in the header that n bytes of a
  * message begin with, if its body is one address, with brackets or without:
- * 1; else 0. A field that goes on in another line is none. "<>" is an address
- * (length 0).
+ * 1, and *behind is the offset behind it; else 0. A field that goes on in
+ * another line is none. "<>" is an address (length 0).
  */
 int mailhead_address(char const *message, size_t n, char const *name,
-                     struct address *address);
+                     struct address *address, size_t *behind);
+
+/* The same of the field at *behind alone. */
+int mailhead_next(char const *message, size_t n, char const *name,
+                  struct address *address, size_t *behind);
 
 #endif

@@ -62,9 +62,18 @@ def test_options():
           b"MAIL FROM:<>\n250 2.1.5 ok\nRCPT TO:<c@d>\nBDAT 3\n"
           b"abcXNOTE queued=ID\nBDAT 0 LAST\n", "-n: the others pass on")
     equal(bodies(), [b"abc"], "-n: its own is stored")
+    os.unlink("box/new/" + os.listdir("box/new")[0])
+    run(b"MAIL FROM:<s@t>\nRCPT TO:<a@b> NOTE=ham\nRCPT TO:<c@d>\n"
+        b"RCPT TO:<\"e f\"@g> NOTE=ham\nBDAT 1\naBDAT 2 LAST\nbc" +
+        b"MAIL FROM:<>\nRCPT TO:<h@i> NOTE=ham\nBDAT 1 LAST\nx", "-e", "-n",
+        "ham")
+    equal(sorted(bodies()),
+          [b"Return-Path: <>\nX-Original-To: h@i\nx",
+           b"Return-Path: <s@t>\nX-Original-To: a@b\nX-Original-To: "
+           b'"e f"@g\nabc'], "-e: the envelope, of those that it took")
     _, out, _ = run(message(b"x"), "-a", "550 5.1.1 no such user")
     ok(out.endswith(b"\n550 5.1.1 no such user\n"), "-a: kept, then refused")
-    equal(len(bodies()), 2, "-a: it is there")
+    equal(len(bodies()), 3, "-a: it is there")
     for arguments in (("-n", "a b"), ("-a", "no code"), ("-x",), ("y",)):
         equal(run(b"", *arguments)[0], 100, "usage: " + " ".join(arguments))
 

@@ -123,6 +123,9 @@ def test_options():
     equal(answer(message(b"x"), "-a", "550 5.1.1 no", "box")[0],
           "550 5.1.1 no", "-a")
     equal(len(unquoted("box")), 2, "both are there")
+    run(data, "-e", "kept")
+    ok(slurp("kept").endswith(b"\nReturn-Path: <>\nX-Original-To: a@b\n"
+                              b"X-Original-To: c@d\nabc\n\n"), "-e")
     for arguments in ((), ("",), ("a", "b"), ("%x",), ("%",), ("-t", "0", "a"),
                       ("-t", "3601", "a"), ("-n", "a b", "a"), ("-x", "a")):
         equal(run(b"", *arguments)[0], 100, "usage: " + " ".join(arguments))

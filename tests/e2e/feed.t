@@ -119,6 +119,9 @@ def test_envelope():
 
     equal(got(b"Return-Path: <a@b>\nX-Original-To: c@d\nDelivered-To: e@f\n"),
           b"a@b c@d", "Return-Path, X-Original-To")
+    equal(got(b"Return-Path: <a@b>\nX-Original-To: c@d\nX-Original-To: <e@f>\n"
+              b"X: y\nX-Original-To: g@h\n"), b"a@b c@d\te@f",
+          "... and those right behind it")
     equal(got(b"Return-Path: <>\nDelivered-To: e@f\nDelivered-To: g@h\n"),
           b" e@f", "null, the first Delivered-To")
     equal(got(b"Return-Path: a b\n"), b"z@z postmaster", "none of them")

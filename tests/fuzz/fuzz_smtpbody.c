@@ -26,6 +26,7 @@ LLVMFuzzerTestOneInput(uint8_t const *data, size_t n)
   static char whole[SMTPBODY_ROOM(MOST) + SMTPBODY_END_MAX];
   static char parts[SMTPBODY_ROOM(MOST) + SMTPBODY_END_MAX];
   struct address address;
+  size_t behind;
   if (n > MOST)
     return 0;
   size_t used = convert(data, n, MOST, whole);
@@ -40,7 +41,7 @@ LLVMFuzzerTestOneInput(uint8_t const *data, size_t n)
     FUZZ_HOLDS((i - line == 2 && whole[line] == '.') == (i + 1 == used));
     line = i + 1;
   }
-  if (mailhead_address((char const *)data, n, "To", &address))
+  if (mailhead_address((char const *)data, n, "To", &address, &behind))
     FUZZ_HOLDS(address.length <= ADDRESS_MAX &&
                strlen(address.text) == address.length);
   return 0;

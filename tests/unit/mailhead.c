@@ -29,12 +29,20 @@ int
 main(void)
 {
   struct address address;
+  size_t behind;
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     int found = mailhead_address(cases[i].message, strlen(cases[i].message),
-                                 "To", &address);
+                                 "To", &address, &behind);
     tap_is_number(found, cases[i].wanted != NULL, cases[i].name);
     if (found && cases[i].wanted)
       tap_is_string(address.text, cases[i].wanted, cases[i].name);
   }
+  static char const three[] = "A: b\nTo: a@b\nTo: <c@d>\nB: c\nTo: e@f\n\n";
+  size_t n = strlen(three);
+  tap_ok(mailhead_address(three, n, "To", &address, &behind), "the first");
+  tap_ok(mailhead_next(three, n, "to", &address, &behind), "and the next");
+  tap_is_string(address.text, "c@d", "... is the next");
+  tap_ok(!mailhead_next(three, n, "To", &address, &behind),
+         "not one behind others");
   return tap_done();
 }
