@@ -87,6 +87,8 @@ authbait_line(struct session *session, char const *line, size_t n)
 {
   enum authbait_step step = session->auth.step;
   session->auth.step = AUTHBAIT_IDLE;
+  while (n && line[n - 1] == '\r') /* as smtp_verb() has it */
+    n--;
   if (n == 1 && *line == '*')
     session_say_junk(session, "501 5.7.0 Authentication cancelled");
   else if (step == AUTHBAIT_PLAIN)

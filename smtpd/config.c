@@ -106,6 +106,9 @@ config_free(struct config *config)
   persona_free(config->persona);
   free(config->evidence);
   stagelist_drop(config->stages);
+  config->persona = NULL;
+  config->evidence = NULL;
+  config->stages = NULL;
 }
 
 int

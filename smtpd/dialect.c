@@ -220,7 +220,8 @@ dialect_command(struct dialect *self, char const *line, size_t n, bool more)
   size_t rest, bytes, start = 0;
   size_t length = n - (n && line[n - 1] == '\n');
   note_line_end(self, line, n);
-  length -= length && length < n && line[length - 1] == '\r';
+  while (length && length < n && line[length - 1] == '\r')
+    length--;
   enum smtp_verb verb = smtp_verb(line, length, &rest, &bytes);
   struct text argument = {line + rest, line + rest + bytes};
   add_letter(&self->message, letters[verb]);

@@ -124,6 +124,14 @@ def test_bounds():
     client.say("AUTH LOGIN")
     is_same(client.say("MAIL FROM:<a@b>")[:3], b"334",
             "a line is what was asked for, whatever it looks like")
+    trap = Trap(authbait="1")
+    client = talk(trap)
+    client.greet()
+    is_same([client.say(line + "\r")[:3] for line in
+             ("AUTH PLAIN", coded(b"\0who\0pass"))], [b"334", b"235"],
+            "CR CR LF")
+    send(client)
+    is_same(metadata(trap)["auth.1.user"], "who", "... is no part of it")
 
 
 def test_off():

@@ -37,6 +37,7 @@ reads(void)
 {
   static char stage[] = "stage";
   static char *command[] = {stage, NULL};
+  config_free(&config);
   memset(&config, 0, sizeof config);
   reason = NULL;
   return config_read(&config, command, &reason);
@@ -156,7 +157,7 @@ static char const *
 stages(char const *pipeline)
 {
   static char text[4000];
-  memset(&config, 0, sizeof config);
+  config_free(&config);
   put("pipeline", pipeline);
   reason = NULL;
   if (!config_read(&config, NULL, &reason)) {
@@ -327,6 +328,7 @@ main(void)
   test_xclient();
   put("me", NULL);
   put("pipeline", NULL);
+  config_free(&config);
   rmdir("control");
   return chdir("/") || rmdir(directory) || tap_done();
 }

@@ -109,7 +109,7 @@ test_lines(void)
       {"NOOP\r\nNOOP\n", "NN;U-;mix;-;-;-;wait"},
       {"\n", "U;--;lf;-;-;-;wait"},
       {"\r\n", "U;--;crlf;-;-;-;wait"},
-      {"NOOP\r\r\n", "Y;--;crlf;-;-;-;wait"},
+      {"NOOP\r\r\n", "N;U-;crlf;-;-;-;wait"},
   };
   CHECK(examples);
   start();
