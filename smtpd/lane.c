@@ -124,17 +124,32 @@ lane_press(struct lane *lane)
   }
 }
 
+/* Whether a stage before this one has ended, and is still to be reaped. */
+static bool
+follows_another(struct lane const *lane, size_t i)
+{
+  while (i--) {
+    siginfo_t info = {0};
+    if (lane->pids[i] &&
+        waitid(P_PID, (id_t)lane->pids[i], &info,
+               WEXITED | WNOHANG | WNOWAIT) == 0 &&
+        info.si_pid)
+      return true;
+  }
+  return false;
+}
+
 /* Whether what has ended tells something. A borrower may tell of a dead stage
  * by leaving before we hear of it; and those behind a dead stage see an end of
  * file. */
 static bool
-is_news(struct lane const *lane, int status)
+is_news(struct lane const *lane, size_t i, int status)
 {
   bool failed = WIFEXITED(status) && WEXITSTATUS(status);
   bool crashed = WIFSIGNALED(status) && WTERMSIG(status) != SIGPIPE;
   if (lane->state == LANE_ENDING)
     return (crashed && !lane->signalled) || (failed && !lane->started);
-  return failed || crashed || !lane->failed;
+  return failed || crashed || !(lane->failed || follows_another(lane, i));
 }
 
 static void
@@ -164,7 +179,7 @@ lane_reaped(struct lane *lane, pid_t pid, int status)
     return false;
   lane->pids[i] = 0;
   lane->alive--;
-  if (is_news(lane, status)) {
+  if (is_news(lane, i, status)) {
     lane->failed = true;
     log_stage(lane, i, pid, status);
   }
