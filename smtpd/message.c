@@ -1,11 +1,32 @@
 /* DATA and BDAT. */
 #include "smtpd/session.h"
 
+#include <string.h>
+
 #include <skalibs/types.h>
 
 #include "lib/clock.h"
 #include "lib/command.h"
 #include "smtpd/smtp.h"
+
+/* The first recipient that was taken: its line in the replay begins as it was,
+ * those that were refused do not. */
+static void
+log_first_recipient(struct session const *session, struct log *log)
+{
+  static char const verb[] = "RCPT TO:";
+  size_t n = strlen(verb);
+  struct replay const *replay = &session->replay;
+  char const *end = replay->lines + replay->decided, *lf;
+  struct address to;
+  for (char const *p = replay->lines;
+       p < end && (lf = memchr(p, '\n', (size_t)(end - p))); p = lf + 1)
+    if ((size_t)(lf - p) > n && !memcmp(p, verb, n) &&
+        address_parse(p + n, (size_t)(lf - p) - n, ADDRESS_LAX, &to)) {
+      log_string(log, "to", to.text);
+      return;
+    }
+}
 
 static void
 log_message(struct session const *session, char const *answer)
@@ -25,6 +46,7 @@ log_message(struct session const *session, char const *answer)
   log_seconds(&log, "seconds", (uint64_t)(clock_ms() - session->mail_ms));
   recording_log(session, &log, false);
   log_string(&log, "from", session->from);
+  log_first_recipient(session, &log);
   session_log_names(session, &log);
   log_write(&log);
   clock_settle(); /* more may come, of this client or the next */

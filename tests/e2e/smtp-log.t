@@ -36,5 +36,21 @@ for line, (answer, verb, argument) in zip(lines, (
             f"argument={argument}", answer)
 is_same(len(lines), 11, "ten of a session, and its end")
 ok("rcpt=1 refused=2 " in lines[-1], "recipients are counted", lines[-1])
+
+trap = Trap(("rcptcheck", "deliver-dirqueue queue"),
+            rcptcheck="/^no/ DENY\n/./ OK")
+client = trap.connect()
+client.greet()
+for recipients in (("no@x.example", '"a>b"@y.example', "c@z.example"),
+                   ("c@z.example",)):
+    client.say("MAIL FROM:<a@b.example>")
+    for recipient in recipients:
+        client.say(f"RCPT TO:<{recipient}> NOTIFY=NEVER")
+    client.say("DATA", "x\r\n.")
+client.say("QUIT")
+client.finish()
+is_same(re.findall(" from=a@b.example to=([^ ]*) ", trap.log()),
+        [r"\x22a>b\x22@y.example", "c@z.example"],
+        "the first recipient that was taken")
 ok(all(len(line) <= 520 for line in lines), "no line is longer than others")
 done()
