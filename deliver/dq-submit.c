@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -183,10 +184,11 @@ main(int argc, char **argv)
   if (first == argc)
     failed = !submit(&submission, 0, "standard input");
   for (int i = first; i < argc; i++) {
-    if (submit_file(&submission, argv[i]))
+    bool done = submit_file(&submission, argv[i]);
+    failed |= !done;
+    ending_answer();
+    if (done)
       printf("enqueued: %s\n", argv[i]);
-    else
-      failed = 1;
     if (fflush(stdout) == EOF)
       strerr_diefusys(EXIT_TEMPORARY, "write to standard output");
     ending_release();

@@ -55,13 +55,21 @@ ending_hold(void)
 }
 
 void
-ending_release(void)
+ending_answer(void)
 {
   if (state == FREE)
     return;
   state = FLUSHING;
   if (is_due)
     alarm(FLUSH_S);
+}
+
+void
+ending_release(void)
+{
+  if (state == FREE)
+    return;
+  ending_answer();
   stream_flush();
   state = FREE;
   if (is_due)

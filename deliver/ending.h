@@ -15,9 +15,11 @@ void ending_catch(void (*discard)(void));
 /* From now on a signal waits. */
 void ending_hold(void);
 
+/* The commit is over, and who is to hear of it has a second to take that. */
+void ending_answer(void);
+
 /* What was put into the stream goes out, and a signal that has waited ends the
- * program; after a second, if nobody takes what was put. Without ending_hold()
- * it does nothing. */
+ * program. Without ending_hold() it does nothing. */
 void ending_release(void);
 
 /* Whether a signal waits. */

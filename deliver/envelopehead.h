@@ -1,11 +1,15 @@
 /*
  * The envelope as header fields, on top of a message that is kept where it has
- * no other place: Return-Path, and X-Original-To for each recipient, as
+ * no other place: X-Original-To for each recipient, and Return-Path, as
  * Postfix's local(8) has them. feed-mbox(1) reads them. Pure.
+ *
+ * Return-Path comes last: a field X-Original-To that the client's header begins
+ * with, or a line that begins with a blank, is none of the recipients'.
  */
 #ifndef TRAPLINE_DELIVER_ENVELOPEHEAD_H
 #define TRAPLINE_DELIVER_ENVELOPEHEAD_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "lib/envelope.h"
@@ -14,7 +18,7 @@
 
 /* Where a walk over the lines is. Start with all zero. */
 struct envelopehead {
-  size_t lines;
+  bool is_over;
   struct envelope_cursor cursor;
 };
 

@@ -93,9 +93,12 @@ mboxfile_open(struct mboxfile *file, char const *path, unsigned int limit_s)
     }
     nanosleep(&step, NULL);
   }
-  if (result == -1)
-    mboxfile_close(file);
-  return result == -1 ? -1 : 0;
+  if (result != -1)
+    return 0;
+  int reason = errno;
+  mboxfile_close(file);
+  errno = reason;
+  return -1;
 }
 
 /* Other tools may have left a last line without an end, or no empty line. */

@@ -129,8 +129,10 @@ mboxlock_write(struct mboxfile const *file, off_t length)
   /* Of one length always: it is written over. */
   int n = snprintf(text, sizeof text, "%ld %s %020jd\n", (long)getpid(), host,
                    (intmax_t)length);
-  return pwrite(file->lock_fd, text, (size_t)n, 0) == n ? fd_sync(file->lock_fd)
-                                                        : -1;
+  ssize_t written = pwrite(file->lock_fd, text, (size_t)n, 0);
+  if (written >= 0 && written < n)
+    errno = ENOSPC;
+  return written == n ? fd_sync(file->lock_fd) : -1;
 }
 
 static int

@@ -8,7 +8,7 @@
 #define OPTIONS (PCRE2_CASELESS | PCRE2_NEVER_UTF | PCRE2_USE_OFFSET_LIMIT)
 /* Places in the subject that are tried without a look at the clock: the match
  * limit is for each of them. */
-#define STRIDE 256
+#define STRIDE 1024
 
 pcre2_code *
 ruleregex_compile(char const *pattern, size_t n, char *problem)

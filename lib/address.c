@@ -162,8 +162,8 @@ opened(char const *p, char const *end, enum address_mode mode, size_t *brackets)
   return p;
 }
 
-/* Behind what closes a path, NULL if nothing does: as many brackets as opened
- * it; or, by mistake, one more or fewer, or a comma or semicolon behind. */
+/* Behind what closes a path, NULL if nothing does: a bracket, or two where one
+ * at least has opened it, and by mistake a comma or semicolon. */
 static char const *
 closed(char const *p, char const *end, enum address_mode mode, size_t brackets)
 {
@@ -173,7 +173,7 @@ closed(char const *p, char const *end, enum address_mode mode, size_t brackets)
   if (bracket == end || *bracket != '>')
     return brackets ? NULL : p;
   p = bracket + 1;
-  if (p < end && *p == '>')
+  if (brackets && p < end && *p == '>')
     p++;
   if (p < end && (*p == ',' || *p == ';'))
     p++;

@@ -4,7 +4,7 @@
  * Strict is the grammar of RFC 5321 section 4.1.2 with UTF-8 as RFC 6531:
  * <[@route:]local@domain>, <>, <Postmaster>. Lax takes in addition what real
  * clients send and a trap can make sense of: no angle brackets, two of them,
- * one that is missing, a comma or semicolon behind them, blanks before and
+ * none that opens, a comma or semicolon behind them, blanks before and
  * inside the brackets at either end, no domain, dots anywhere in the local
  * part, quotes and backslashes anywhere in it, other specials except < > [ ],
  * an @ (the last one parts it from the domain), underscores, hyphens anywhere

@@ -102,10 +102,12 @@ grow(struct pool *pool)
   return 1;
 }
 
+/* Where the last one failed to start, one more shows whether new ones do. */
 static void
 keep_warm(struct pool *pool)
 {
-  while ((pool->total < pool->warm || (is_renewing(pool) && !pool->starting)) &&
+  while ((pool->total < pool->warm ||
+          ((is_renewing(pool) || pool->retry_ms) && !pool->starting)) &&
          grow(pool))
     ;
 }
@@ -391,8 +393,8 @@ pool_tick(struct pool *pool)
   pool_log(pool);
   if (pool->waiting.length)
     return TICK_MS;
-  if (busy || pool->total != pool->warm || is_renewing(pool) || pool->waited ||
-      pool->refused)
+  if (busy || pool->total != pool->warm || is_renewing(pool) ||
+      pool->retry_ms || pool->waited || pool->refused)
     return SLOW_TICK_MS;
   return -1;
 }

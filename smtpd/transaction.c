@@ -73,7 +73,10 @@ refuse(struct session *session, enum verb verb, char const *reply)
     session->refused++;
     session->refusals++;
   }
-  session_say_junk(session, reply);
+  if (!strncmp(reply, "552", 3)) /* which is no mistake */
+    session_say(session, reply);
+  else
+    session_say_junk(session, reply);
 }
 
 /* Why a path cannot be taken: it is none, or there is no keyword before it. */

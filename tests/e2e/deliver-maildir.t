@@ -68,9 +68,9 @@ def test_options():
         b"MAIL FROM:<>\nRCPT TO:<h@i> NOTE=ham\nBDAT 1 LAST\nx", "-e", "-n",
         "ham")
     equal(sorted(bodies()),
-          [b"Return-Path: <>\nX-Original-To: h@i\nx",
-           b"Return-Path: <s@t>\nX-Original-To: a@b\nX-Original-To: "
-           b'"e f"@g\nabc'], "-e: the envelope, of those that it took")
+          [b'X-Original-To: a@b\nX-Original-To: "e f"@g\n'
+           b"Return-Path: <s@t>\nabc",
+           b"X-Original-To: h@i\nReturn-Path: <>\nx"], "-e: the envelope, of those that it took")
     _, out, _ = run(message(b"x"), "-a", "550 5.1.1 no such user")
     ok(out.endswith(b"\n550 5.1.1 no such user\n"), "-a: kept, then refused")
     equal(len(bodies()), 3, "-a: it is there")

