@@ -172,18 +172,6 @@ add(struct stage *stage, char const *bytes, size_t n)
 }
 
 static void
-add_envelope(struct stage *stage)
-{
-  struct sink const *self = stage->state;
-  struct envelopehead head = {0};
-  char line[ENVELOPEHEAD_LINE_MAX];
-  size_t n;
-  while ((n = envelopehead_line(&head, &self->envelope, line)) &&
-         add(stage, line, n))
-    ;
-}
-
-static void
 on_piece(struct stage *stage, char const *bytes, size_t n)
 {
   if (stage->taken)
@@ -210,7 +198,7 @@ on_body(struct stage *stage)
     }
   }
   if (self->shows_envelope)
-    add_envelope(stage);
+    envelopehead_add(&self->envelope, stage, add);
 }
 
 /* Sync it, link it to new, see that the link is on disk. 0 or -1. */

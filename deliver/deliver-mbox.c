@@ -145,18 +145,6 @@ add(struct stage *stage, char const *bytes, size_t n)
 }
 
 static void
-add_envelope(struct stage *stage)
-{
-  struct sink const *self = stage->state;
-  struct envelopehead head = {0};
-  char line[ENVELOPEHEAD_LINE_MAX];
-  size_t n;
-  while ((n = envelopehead_line(&head, &self->envelope, line)) &&
-         add(stage, line, n))
-    ;
-}
-
-static void
 on_body(struct stage *stage)
 {
   struct sink *self = stage->state;
@@ -166,7 +154,7 @@ on_body(struct stage *stage)
   if (write_separator(self) == -1)
     trouble(stage, "write a spool file in", self->directory);
   else if (self->shows_envelope)
-    add_envelope(stage);
+    envelopehead_add(&self->envelope, stage, add);
 }
 
 static void

@@ -2,20 +2,22 @@
 
 #include <stdio.h>
 
-size_t
-envelopehead_line(struct envelopehead *head, struct envelope const *envelope,
-                  char *out)
+#define LINE_MAX_BYTES (ADDRESS_MAX + 32)
+
+void
+envelopehead_add(struct envelope const *envelope, struct stage *stage,
+                 bool add(struct stage *stage, char const *line, size_t n))
 {
+  struct envelope_cursor cursor = {0};
   struct envelope_recipient recipient;
-  int n = 0;
-  if (head->is_over)
-    return 0;
-  head->is_over = !envelope_next(envelope, &head->cursor, &recipient);
-  if (head->is_over)
-    n = snprintf(out, ENVELOPEHEAD_LINE_MAX, "Return-Path: <%.*s>\n",
-                 (int)envelope->sender_bytes, envelope->sender);
-  else
-    n = snprintf(out, ENVELOPEHEAD_LINE_MAX, "X-Original-To: %.*s\n",
-                 (int)recipient.address_bytes, recipient.address);
-  return (size_t)n;
+  char line[LINE_MAX_BYTES];
+  while (envelope_next(envelope, &cursor, &recipient)) {
+    int n = snprintf(line, sizeof line, "X-Original-To: %.*s\n",
+                     (int)recipient.address_bytes, recipient.address);
+    if (!add(stage, line, (size_t)n))
+      return;
+  }
+  int n = snprintf(line, sizeof line, "Return-Path: <%.*s>\n",
+                   (int)envelope->sender_bytes, envelope->sender);
+  add(stage, line, (size_t)n);
 }

@@ -1,7 +1,7 @@
 /*
  * The envelope as header fields, on top of a message that is kept where it has
  * no other place: X-Original-To for each recipient, and Return-Path, as
- * Postfix's local(8) has them. feed-mbox(1) reads them. Pure.
+ * Postfix's local(8) has them. feed-mbox(1) reads them.
  *
  * Return-Path comes last: a field X-Original-To that the client's header begins
  * with, or a line that begins with a blank, is none of the recipients'.
@@ -14,17 +14,11 @@
 
 #include "lib/envelope.h"
 
-#define ENVELOPEHEAD_LINE_MAX (ADDRESS_MAX + 32)
+struct stage;
 
-/* Where a walk over the lines is. Start with all zero. */
-struct envelopehead {
-  bool is_over;
-  struct envelope_cursor cursor;
-};
-
-/* The next line, with its LF, into out, which has room for
- * ENVELOPEHEAD_LINE_MAX bytes. Its length; 0 after the last one. */
-size_t envelopehead_line(struct envelopehead *head,
-                         struct envelope const *envelope, char *out);
+/* Have add take them, a line with its LF at a time, until it returns false. */
+void envelopehead_add(struct envelope const *envelope, struct stage *stage,
+                      bool add(struct stage *stage, char const *line,
+                               size_t n));
 
 #endif
