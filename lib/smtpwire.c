@@ -224,7 +224,7 @@ smtpwire_write(struct smtpwire *wire, char const *bytes, size_t n)
 
 /* 0 or -1. */
 static int
-is_open(struct smtpwire *wire)
+check_open(struct smtpwire *wire)
 {
   if (wire->fd < 0 && !wire->error)
     wire->error = "the connection is closed";
@@ -238,7 +238,7 @@ smtpwire_flush(struct smtpwire *wire)
   wire->used = 0;
   if (wire->fd >= 0 && smtpwire_write(wire, wire->out, used) == -1)
     smtpwire_close(wire);
-  return is_open(wire);
+  return check_open(wire);
 }
 
 int
@@ -254,7 +254,7 @@ smtpwire_put(struct smtpwire *wire, char const *bytes, size_t n)
     if (wire->used == sizeof wire->out && smtpwire_flush(wire) == -1)
       return -1;
   }
-  return is_open(wire);
+  return check_open(wire);
 }
 
 int
