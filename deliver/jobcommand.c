@@ -130,6 +130,7 @@ wait_for_child(struct jobcommand *self, pid_t pid)
     joblock_beat(&self->slot.job.lock, &worker->taker.queue);
     beaten_ms = worker->now_ms;
   }
+  take_signals(worker); /* one that came before its end may not be read yet */
   return status;
 }
 

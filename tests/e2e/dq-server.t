@@ -179,6 +179,27 @@ def test_busy_end():
     ok(b"given back job=" in err, "which is logged")
 
 
+def test_end_together():
+    """SIGTERM for both, and the command is dead before the server looks."""
+    if subprocess.run(["strace", "-qq", "-o", "/dev/null", "true"],
+                      check=False, stderr=subprocess.DEVNULL).returncode:
+        skip("killed together", "strace may not trace here")
+        return
+    os.mkdir("q")
+    submit(b"x\n")
+    server = subprocess.Popen(
+        ["strace", "-D", "-qq", "-o", "calls", "-e", "trace=wait4",
+         "-e", "inject=wait4:delay_enter=500ms:when=1",
+         BUILD + "/dq-server", "--dir", "q", "--", "sh", "-c",
+         "kill -TERM $PPID $$"], stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        env={**os.environ, "ASAN_OPTIONS": "detect_leaks=0"})
+    out, err = server.communicate(timeout=DEADLINE_S)
+    equal((server.returncode, len(jobs("q")), len(files("q"))), (0, 1, 2),
+          "killed with its command: the job goes back")
+    ok(b"given back job=" in err, "which is logged")
+
+
 def test_full():
     """A disk that is full must not keep who empties it from his work."""
     os.mkdir("disk")
@@ -211,7 +232,7 @@ def test_full():
 
 with Top() as top:
     for test in (test_deque, test_usage, test_locked, test_outside, test_server,
-                 test_failure, test_busy_end, test_full):
+                 test_failure, test_busy_end, test_end_together, test_full):
         os.mkdir(test.__name__)
         os.chdir(test.__name__)
         test()
