@@ -148,10 +148,7 @@ report(struct stage *stage, enum handover result, int64_t elapsed_ms)
   else
     stage_log(stage, &log, "handed over");
   log_string(&log, "program", program->arguments[0]);
-  if (WIFEXITED(program->status))
-    log_number(&log, "exit", (uint64_t)WEXITSTATUS(program->status));
-  else
-    log_number(&log, "signal", (uint64_t)WTERMSIG(program->status));
+  log_status(&log, program->status);
   log_number(&log, "recipients", stage->taken);
   log_number(&log, "bytes", self->spool.bytes);
   log_seconds(&log, "time", (uint64_t)elapsed_ms);

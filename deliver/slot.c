@@ -199,10 +199,7 @@ log_end(struct slot const *slot, size_t stage, int status)
     return;
   log_start(&log, "stage ended");
   log_string(&log, "stage", slot->list->stage[stage][0]);
-  if (WIFEXITED(status))
-    log_number(&log, "exit", (uint64_t)WEXITSTATUS(status));
-  else
-    log_number(&log, "signal", (uint64_t)WTERMSIG(status));
+  log_status(&log, status);
   log_write(&log);
 }
 

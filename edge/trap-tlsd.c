@@ -138,10 +138,7 @@ reap(struct service *service)
       continue;
     log_start(&log, "error: session ended");
     log_number(&log, "pid", (uint64_t)pid);
-    if (WIFSIGNALED(status))
-      log_number(&log, "signal", (uint64_t)WTERMSIG(status));
-    else
-      log_number(&log, "exit", (uint64_t)WEXITSTATUS(status));
+    log_status(&log, status);
     log_write(&log);
   }
 }

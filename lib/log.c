@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <skalibs/strerr.h>
@@ -112,6 +113,15 @@ log_seconds(struct log *log, char const *key, uint64_t milliseconds)
   text[n++] = '.';
   uint640_fmt(text + n, milliseconds % 1000, 3);
   add_field(log, key, text, n + 3);
+}
+
+void
+log_status(struct log *log, int status)
+{
+  if (WIFSIGNALED(status))
+    log_number(log, "signal", (uint64_t)WTERMSIG(status));
+  else
+    log_number(log, "exit", (uint64_t)WEXITSTATUS(status));
 }
 
 void

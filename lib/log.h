@@ -39,6 +39,9 @@ void log_said(struct log *log, char const *key, char const *value, size_t n);
 /* Add " key=S.mmm" for a time of milliseconds. */
 void log_seconds(struct log *log, char const *key, uint64_t milliseconds);
 
+/* Add " exit=N" or " signal=N" for a status of waitpid(2). */
+void log_status(struct log *log, int status);
+
 /* Write the line and its LF. Keeps errno; a failed write is not reported. */
 void log_write(struct log *log);
 

@@ -160,10 +160,7 @@ log_stage(struct lane const *lane, size_t i, pid_t pid, int status)
   log_string(&log, "stage", lane->list->stage[i][0]);
   log_number(&log, "place", i + 1);
   log_number(&log, "pid", (uint64_t)pid);
-  if (WIFEXITED(status))
-    log_number(&log, "exit", (uint64_t)WEXITSTATUS(status));
-  else
-    log_number(&log, "signal", (uint64_t)WTERMSIG(status));
+  log_status(&log, status);
   log_write(&log);
 }
 

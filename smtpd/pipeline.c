@@ -256,7 +256,7 @@ pipeline_answer(struct pipeline *pipeline)
 }
 
 static void
-log_status(struct pipeline const *pipeline, size_t i, int status)
+log_stage(struct pipeline const *pipeline, size_t i, int status)
 {
   struct log log;
   bool failed = !WIFEXITED(status) || WEXITSTATUS(status);
@@ -264,10 +264,7 @@ log_status(struct pipeline const *pipeline, size_t i, int status)
     return;
   start_log(pipeline, &log, "stage ended");
   log_string(&log, "stage", pipeline->config->stages->stage[i][0]);
-  if (WIFEXITED(status))
-    log_number(&log, "exit", (uint64_t)WEXITSTATUS(status));
-  else
-    log_number(&log, "signal", (uint64_t)WTERMSIG(status));
+  log_status(&log, status);
   log_write(&log);
 }
 
@@ -315,5 +312,5 @@ pipeline_end(struct pipeline *pipeline)
   size_t n = pipeline->config->stages->stages;
   spawn_reap(pipeline->pids, n, status);
   for (size_t i = 0; i < n; i++)
-    log_status(pipeline, i, status[i]);
+    log_stage(pipeline, i, status[i]);
 }

@@ -57,6 +57,12 @@ test_fields(void)
                 "quote=\\x22\\x5c "
                 "bytes=\\x00\\x0a\\x0d\\x09\\x1b\\x7f\\x80\\xff part=ab zero=0 "
                 "most=18446744073709551615\n");
+  log_start(&log, "ended");
+  log_status(&log, 111 << 8);
+  is_line(&log, "unit: ended exit=111\n");
+  log_start(&log, "ended");
+  log_status(&log, 9);
+  is_line(&log, "unit: ended signal=9\n");
   log_start(&log, "said");
   log_said(&log, "none", "EHLO x", 6);
   log_said(&log, "some", "EHLO x\nauth PLAIN AGEAYg==\nAUTH", 31);
