@@ -2,23 +2,13 @@
 
 #include "lib/ascii.h"
 
-/* 0 to 15, or -1. */
-static int
-hex_digit(char c)
-{
-  c = ascii_lower(c);
-  if (ascii_is_digit(c))
-    return c - '0';
-  return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 static size_t
 decode_q(char const *text, size_t n, char *out)
 {
   size_t made = 0;
   for (size_t i = 0; i < n; i++) {
-    int high = i + 2 < n ? hex_digit(text[i + 1]) : -1;
-    int low = i + 2 < n ? hex_digit(text[i + 2]) : -1;
+    int high = i + 2 < n ? ascii_hex(text[i + 1]) : -1;
+    int low = i + 2 < n ? ascii_hex(text[i + 2]) : -1;
     if (text[i] == '=' && high >= 0 && low >= 0) {
       out[made++] = (char)(high * 16 + low);
       i += 2;

@@ -42,4 +42,14 @@ ascii_lower(char c)
   return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
 }
 
+/* 0 to 15 for a hexadecimal digit, or -1. */
+static inline int
+ascii_hex(char c)
+{
+  if (ascii_is_digit(c))
+    return c - '0';
+  c = ascii_lower(c);
+  return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
 #endif

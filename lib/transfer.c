@@ -14,15 +14,6 @@ base64_digit(char c)
   return found ? (int)(found - digits) : -1;
 }
 
-static int
-hex_digit(char c)
-{
-  if (ascii_is_digit(c))
-    return c - '0';
-  c = ascii_lower(c);
-  return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* One byte of what was decoded; returns how many are put out. */
 static size_t
 put(struct transfer *transfer, char c, char *out)
@@ -83,7 +74,7 @@ decode_quoted(struct transfer *transfer, char c, char *out)
   }
   if (transfer->held_bytes < 3)
     return used;
-  int high = hex_digit(held[1]), low = hex_digit(held[2]);
+  int high = ascii_hex(held[1]), low = ascii_hex(held[2]);
   if (high < 0 || low < 0)
     return used + put_held(transfer, out + used);
   transfer->held_bytes = 0;

@@ -2,6 +2,8 @@
 
 #include <limits.h>
 
+#include "lib/ascii.h"
+
 static int
 is_xchar(unsigned char c)
 {
@@ -32,18 +34,6 @@ xtext_encode(char const *in, size_t n, char *out, size_t size)
   return (int)used;
 }
 
-static int
-hexadecimal(char c)
-{
-  if (c >= '0' && c <= '9')
-    return c - '0';
-  if (c >= 'A' && c <= 'F')
-    return c - 'A' + 10;
-  if (c >= 'a' && c <= 'f')
-    return c - 'a' + 10;
-  return -1;
-}
-
 int
 xtext_decode(char const *in, size_t n, char *out, size_t size)
 {
@@ -53,8 +43,8 @@ xtext_decode(char const *in, size_t n, char *out, size_t size)
     if (c == '+') {
       if (n - i < 3)
         return -1;
-      int high = hexadecimal(in[i + 1]);
-      int low = hexadecimal(in[i + 2]);
+      int high = ascii_hex(in[i + 1]);
+      int low = ascii_hex(in[i + 2]);
       if (high < 0 || low < 0 || high + low == 0)
         return -1;
       c = high * 16 + low;

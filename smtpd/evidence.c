@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "lib/ascii.h"
+
 enum state {
   LETTER,
   LETTER_BLANK,
@@ -26,18 +28,6 @@ static bool
 has_number(char kind)
 {
   return kind == 'B' || kind == 'P' || kind == 'V';
-}
-
-static int
-digit_of(char c)
-{
-  if (c >= '0' && c <= '9')
-    return c - '0';
-  if (c >= 'a' && c <= 'f')
-    return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F')
-    return c - 'A' + 10;
-  return -1;
 }
 
 /* A record may begin so. */
@@ -123,7 +113,7 @@ take_text(struct evidence *reader, char c)
 static int
 take_escape(struct evidence *reader, char c)
 {
-  int digit = digit_of(c);
+  int digit = ascii_hex(c);
   if (reader->state == ESCAPE && c == 'x')
     reader->state = HEX_HIGH;
   else if (reader->state == ESCAPE)
