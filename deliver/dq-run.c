@@ -13,6 +13,7 @@
 #include "deliver/aside.h"
 #include "deliver/worker.h"
 #include "lib/address.h"
+#include "lib/clock.h"
 #include "lib/control.h"
 #include "lib/exitcode.h"
 #include "lib/jobqueue.h"
@@ -208,7 +209,7 @@ serve(struct worker *worker, int64_t grace_ms)
     int n = epoll_wait(worker->epoll, events, EVENTS, timeout);
     if (n < 0 && errno != EINTR)
       strerr_diefusys(EXIT_TEMPORARY, "wait for events");
-    worker->now_ms = worker_clock();
+    worker->now_ms = clock_ms();
     for (int i = 0; i < n; i++)
       take_event(worker, events[i].data.u64);
   }

@@ -4,6 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/ascii.h"
+#include "lib/fnv.h"
+
 #define ROOM_START 1024
 #define SIZE_START 65536
 #define GROUPS_START 1024 /* a power of two, as all their sizes */
@@ -86,12 +89,9 @@ expiry_network(char const *ip)
 uint64_t
 expiry_sender(struct expiry const *expiry, char const *address, size_t n)
 {
-  uint64_t hash = expiry->seed ^ 0xcbf29ce484222325;
+  uint64_t hash = expiry->seed ^ FNV_BASIS;
   for (size_t i = 0; i < n; i++) {
-    unsigned char c = (unsigned char)address[i];
-    if (c >= 'A' && c <= 'Z')
-      c = (unsigned char)(c + 'a' - 'A');
-    hash = (hash ^ c) * 0x100000001b3;
+    hash = fnv_add(hash, (unsigned char)ascii_lower(address[i]));
     hash ^= hash >> 29;
   }
   return hash;

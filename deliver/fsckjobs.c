@@ -59,19 +59,8 @@ read_job(struct fsck *fsck, int control, char const *name, int *error)
 {
   struct job *job = &fsck->job;
   struct jobtaker *taker = &fsck->taker;
-  char const *reason;
-  ssize_t n = fd_read(control, job->text, sizeof job->text);
-  *error = n == -1 ? errno : 0;
-  if (n == -1)
-    return "unable to read the control file";
-  if (strlen(name) > JOBTAKER_NAME_MAX)
-    return "name too long";
-  if (n > JOBRECORD_TEXT_MAX)
-    return "control file too long";
-  reason = jobrecord_parse(&job->record, job->text, (size_t)n);
-  if (!reason)
-    reason = jobdata_locate(&taker->data, &taker->queue, job->record.data_path,
-                            job->data_path);
+  char const *reason = jobtaker_read(taker, job, name, control);
+  *error = reason ? errno : 0;
   if (reason)
     return reason;
   if (taker->queue.data == -1)

@@ -14,6 +14,7 @@
 #include <skalibs/strerr.h>
 #include <skalibs/types.h>
 
+#include "lib/clock.h"
 #include "lib/exitcode.h"
 #include "lib/jobqueue.h"
 
@@ -56,7 +57,7 @@ jobcommand_take(struct jobcommand *self)
 {
   struct worker *worker = &self->worker;
   char const *name;
-  worker->now_ms = worker_clock();
+  worker->now_ms = clock_ms();
   worker_undefer(worker);
   while ((name = worker_pick(worker)))
     if (worker_take(worker, &self->slot, name)) {
@@ -82,7 +83,7 @@ wait_for_signal(struct jobcommand *self, int also, int64_t milliseconds)
   if (milliseconds > WAIT_MOST_MS)
     milliseconds = WAIT_MOST_MS;
   poll(fds, 2, milliseconds > 0 ? (int)milliseconds : 0);
-  self->worker.now_ms = worker_clock();
+  self->worker.now_ms = clock_ms();
   take_signals(&self->worker);
 }
 

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "deliver/storage.h"
+#include "lib/clock.h"
 #include "lib/log.h"
 
 /* Reading a directory takes at most so small a part of the time. */
@@ -200,7 +201,7 @@ load(struct worker *worker)
   if (joblist_load(list, queue->queue) == -1)
     return jobqueue_fail(queue, "read", "queue", "");
   watch_fans(worker);
-  int64_t end_ms = worker_clock();
+  int64_t end_ms = clock_ms();
   worker->load_ms = end_ms + (end_ms - worker->now_ms) * SCAN_SHARE;
   worker->now_ms = end_ms;
   log_passed_over(worker);
@@ -257,13 +258,13 @@ load_backlog(struct worker *worker, int directory)
   if (backlog->read_ms &&
       (!changed || worker->now_ms - backlog->read_ms < worker->rescan_ms))
     return 0;
-  int64_t begin_ms = worker_clock();
+  int64_t begin_ms = clock_ms();
   joblist_rewind(&backlog->list);
   backlog->next[0] = 0;
   backlog->changed = status.st_mtim;
   if (joblist_load(&backlog->list, directory) == -1)
     return -1;
-  int64_t end_ms = worker_clock();
+  int64_t end_ms = clock_ms();
   /* As if it had been later: what takes long is done seldom. */
   backlog->read_ms = end_ms + (end_ms - begin_ms) * SCAN_SHARE;
   return 0;

@@ -7,6 +7,7 @@
 #include <sys/inotify.h>
 #include <unistd.h>
 
+#include "lib/clock.h"
 #include "lib/log.h"
 
 #define BEAT_MOST_MS 60000
@@ -19,14 +20,6 @@ worker_data(enum worker_event event, size_t slot)
   return (uint64_t)event << 32 | slot;
 }
 
-int64_t
-worker_clock(void)
-{
-  struct timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 static int
 watch(struct worker *worker, int fd, uint32_t events, uint64_t data)
 {
@@ -37,7 +30,8 @@ watch(struct worker *worker, int fd, uint32_t events, uint64_t data)
 int
 worker_start(struct worker *worker)
 {
-  worker->now_ms = worker_clock();
+  clock_settle();
+  worker->now_ms = clock_ms();
   worker->watch_queue = worker->watch_active = -1;
   for (size_t i = 0; i < JOBFAN_MAX; i++)
     worker->watch_fan[i] = -1;
@@ -318,7 +312,7 @@ reap_all(struct worker *worker)
   size_t alive = 1;
   while (alive && worker->now_ms < begin_ms + REAP_MOST_MS) {
     alive = 0;
-    worker->now_ms = worker_clock();
+    worker->now_ms = clock_ms();
     for (size_t i = 0; i < worker->slots; i++) {
       slot_reap(worker->slot + i, worker->now_ms);
       slot_press(worker->slot + i, worker->now_ms);

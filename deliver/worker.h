@@ -63,8 +63,6 @@ struct worker {
 /* 64 bits for epoll: which slot, which event. */
 uint64_t worker_data(enum worker_event event, size_t slot);
 
-int64_t worker_clock(void);
-
 /* Set up epoll, inotify and the list. 0 or -1 with errno. */
 int worker_start(struct worker *worker);
 

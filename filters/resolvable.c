@@ -12,6 +12,7 @@
 #include "lib/clock.h"
 #include "lib/dns.h"
 #include "lib/exitcode.h"
+#include "lib/fnv.h"
 #include "lib/log.h"
 #include "lib/option.h"
 #include "lib/process.h"
@@ -50,10 +51,7 @@ struct state {
 static struct memory *
 memory_of(struct state *state, char const *domain)
 {
-  uint32_t hash = 2166136261;
-  for (char const *p = domain; *p; p++)
-    hash = (hash ^ (unsigned char)*p) * 16777619;
-  return state->cache + hash % CACHE_MAX;
+  return state->cache + fnv_string(FNV_BASIS, domain) % CACHE_MAX;
 }
 
 /* Whether some mail exchanger has a name: a lone root says that there is none.

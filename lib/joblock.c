@@ -15,6 +15,8 @@
 #include <skalibs/djbunix.h>
 #include <skalibs/types.h>
 
+#include "lib/fnv.h"
+
 #define FILE_MODE 0640
 #define LIFETIME_S 600
 #define ATTEMPTS 3
@@ -175,9 +177,7 @@ is_of_this_process(struct joblocker const *locker, struct stat const *status)
 static int64_t
 fudge(struct joblocker const *locker, char const *job)
 {
-  uint64_t hash = locker->seed ^ 0xcbf29ce484222325;
-  for (char const *p = job; *p; p++)
-    hash = (hash ^ (unsigned char)*p) * 0x100000001b3;
+  uint64_t hash = fnv_string(locker->seed ^ FNV_BASIS, job);
   return (int64_t)(hash >> 32) % JOBLOCK_FUDGE_S;
 }
 

@@ -5,11 +5,13 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <skalibs/allreadwrite.h>
 #include <skalibs/djbunix.h>
+
+#include "lib/clock.h"
+#include "lib/fnv.h"
 
 #define FILE_MODE 0640
 #define PROBES 16
@@ -58,23 +60,6 @@ jobtaker_init(struct jobtaker *taker, struct job *job)
   job->data_fd = -1;
 }
 
-static int64_t
-now_s(void)
-{
-  struct timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return now.tv_sec;
-}
-
-static uint64_t
-hash_of(char const *name)
-{
-  uint64_t hash = 0xcbf29ce484222325;
-  for (char const *p = name; *p; p++)
-    hash = (hash ^ (unsigned char)*p) * 0x100000001b3;
-  return hash;
-}
-
 /* The entry of this name or, if there is none, one that it may take. */
 static struct jobtaker_damaged *
 find_damaged(struct jobtaker *taker, uint64_t hash)
@@ -95,20 +80,20 @@ static bool
 is_remembered(struct jobtaker *taker, char const *name,
               struct stat const *status)
 {
-  uint64_t hash = hash_of(name);
+  uint64_t hash = fnv_string(FNV_BASIS, name);
   struct jobtaker_damaged *entry = find_damaged(taker, hash);
   return entry->hash == hash && entry->changed_s == status->st_ctim.tv_sec &&
          entry->changed_ns == status->st_ctim.tv_nsec &&
-         now_s() < entry->until_s;
+         clock_ms() / 1000 < entry->until_s;
 }
 
 static void
 remember(struct jobtaker *taker, char const *name, struct stat const *status)
 {
-  uint64_t hash = hash_of(name);
+  uint64_t hash = fnv_string(FNV_BASIS, name);
   *find_damaged(taker, hash) = (struct jobtaker_damaged){
       hash, status->st_ctim.tv_sec, status->st_ctim.tv_nsec,
-      now_s() + JOBTAKER_QUIET_S};
+      clock_ms() / 1000 + JOBTAKER_QUIET_S};
   taker->damaged++;
 }
 
@@ -120,23 +105,35 @@ close_data(struct job *job)
   job->data_fd = -1;
 }
 
-static char const SHORT[] = "this machine is short of something";
-
-/* Read the control file and open the data file. NULL, or what is damaged;
- * SHORT: nothing may be, and queue.failure is set. */
-static char const *
-read_job(struct jobtaker *taker, struct job *job, int control)
+char const *
+jobtaker_read(struct jobtaker *taker, struct job *job, char const *name,
+              int control)
 {
   char const *reason;
   ssize_t n = fd_read(control, job->text, sizeof job->text);
   if (n == -1)
     return "unable to read the control file";
-  if (n > JOBRECORD_TEXT_MAX)
-    return "control file too long";
-  reason = jobrecord_parse(&job->record, job->text, (size_t)n);
+  if (strlen(name) > JOBTAKER_NAME_MAX)
+    reason = "name too long";
+  else if (n > JOBRECORD_TEXT_MAX)
+    reason = "control file too long";
+  else
+    reason = jobrecord_parse(&job->record, job->text, (size_t)n);
   if (!reason)
     reason = jobdata_locate(&taker->data, &taker->queue, job->record.data_path,
                             job->data_path);
+  errno = 0;
+  return reason;
+}
+
+static char const SHORT[] = "this machine is short of something";
+
+/* Read the control file and open the data file. NULL, or what is damaged;
+ * SHORT: nothing may be, and queue.failure is set. */
+static char const *
+read_job(struct jobtaker *taker, struct job *job, char const *name, int control)
+{
+  char const *reason = jobtaker_read(taker, job, name, control);
   if (reason)
     return reason;
   job->data_fd = jobdata_open(&taker->data, &taker->queue, job->data_path,
@@ -180,9 +177,7 @@ take_open(struct jobtaker *taker, struct job *job, char const *name,
     joblock_drop(&job->lock, &taker->queue);
     return JOBTAKER_GONE;
   }
-  taker->reason = strlen(name) > JOBTAKER_NAME_MAX
-                      ? "name too long"
-                      : read_job(taker, job, control);
+  taker->reason = read_job(taker, job, name, control);
   if (!taker->reason)
     return JOBTAKER_TAKEN;
   if (taker->reason != SHORT)

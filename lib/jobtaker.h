@@ -80,6 +80,11 @@ int jobtaker_ready(struct jobtaker *taker);
 /* Make a zeroed job room of this taker. */
 void jobtaker_init(struct jobtaker *taker, struct job *job);
 
+/* Read the open control file of the job called name, and find where its data
+ * must be. NULL, or what is wrong: errno is 0 if that is the job. */
+char const *jobtaker_read(struct jobtaker *taker, struct job *job,
+                          char const *name, int control);
+
 /* name: as of a joblist. */
 enum jobtaker_result jobtaker_take(struct jobtaker *taker, struct job *job,
                                    char const *name);

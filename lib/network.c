@@ -6,6 +6,8 @@
 
 #include <skalibs/types.h>
 
+#include "lib/fnv.h"
+
 static void
 cut(struct network *network, unsigned int bits)
 {
@@ -77,15 +79,15 @@ network_equals(struct network const *one, struct network const *other)
          !memcmp(one->address, other->address, sizeof one->address);
 }
 
-/* FNV-1a, and a last mix of its bits (that of MurmurHash 3). */
+/* With a last mix of the bits (that of MurmurHash 3). */
 uint64_t
 network_hash(struct network const *network)
 {
-  uint64_t hash = 0xcbf29ce484222325U;
+  uint64_t hash = FNV_BASIS;
   for (size_t i = 0; i < sizeof network->address; i++)
-    hash = (hash ^ network->address[i]) * 0x100000001b3U;
-  hash = (hash ^ network->bits) * 0x100000001b3U;
-  hash = (hash ^ (network->is_v6 ? 6 : 4)) * 0x100000001b3U;
+    hash = fnv_add(hash, network->address[i]);
+  hash = fnv_add(hash, network->bits);
+  hash = fnv_add(hash, network->is_v6 ? 6 : 4);
   hash = (hash ^ hash >> 33) * 0xff51afd7ed558ccdU;
   hash = (hash ^ hash >> 33) * 0xc4ceb9fe1a85ec53U;
   return hash ^ hash >> 33;

@@ -5,6 +5,7 @@
 #include <strings.h>
 
 #include "lib/ascii.h"
+#include "lib/fnv.h"
 
 /* The address in the last RCPT that was answered, into out. */
 static void
@@ -27,10 +28,8 @@ last_recipient(struct session const *session, char *out, size_t size)
 static uint64_t
 number(struct session const *session)
 {
-  uint64_t hash = 0xcbf29ce484222325U;
-  for (char const *p = session->id; *p; p++)
-    hash = (hash ^ (unsigned char)*p) * 0x100000001b3U;
-  hash = (hash ^ session->messages) * 0x100000001b3U;
+  uint64_t hash = fnv_string(FNV_BASIS, session->id);
+  hash = fnv_add(hash, session->messages);
   return hash ^ hash >> 29;
 }
 
