@@ -85,28 +85,41 @@ time_left(struct daemon const *daemon)
   return 0;
 }
 
+/* Blocking, with a limit: a Unix socket that does not block would fail when the
+ * daemon's queue is full for a moment. With a limit the kernel does not begin
+ * the call anew after a stop, signal(7). */
+static int
+try_to_connect(struct daemon *daemon)
+{
+  int left;
+  while ((left = time_left(daemon))) {
+    struct timeval most = {left / 1000, left % 1000 * 1000};
+    setsockopt(daemon->socket, SOL_SOCKET, SO_SNDTIMEO, &most, sizeof most);
+    if (connect(daemon->socket, (struct sockaddr *)&daemon->address,
+                daemon->address_bytes) == 0)
+      return 1;
+    if (errno == EAGAIN || errno == EINPROGRESS || errno == EALREADY)
+      errno = ETIMEDOUT;
+    if (errno != EINTR)
+      return 0;
+  }
+  return 0;
+}
+
 int
 daemon_connect(struct daemon *daemon, unsigned int seconds)
 {
-  struct timeval most = {.tv_sec = (time_t)seconds};
   int one = 1;
   daemon->deadline_ms = clock_ms() + (int64_t)seconds * 1000;
   daemon->socket =
       socket(daemon->address.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
   if (daemon->socket < 0)
     return 0;
-  /* Blocking, with a limit: a Unix socket that does not block would fail when
-   * the daemon's queue is full for a moment. */
-  setsockopt(daemon->socket, SOL_SOCKET, SO_SNDTIMEO, &most, sizeof most);
   setsockopt(daemon->socket, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-  if (connect(daemon->socket, (struct sockaddr *)&daemon->address,
-              daemon->address_bytes) < 0) {
-    if (errno == EAGAIN || errno == EINPROGRESS)
-      errno = ETIMEDOUT;
-    daemon_close(daemon);
-    return 0;
-  }
-  return 1;
+  if (try_to_connect(daemon))
+    return 1;
+  daemon_close(daemon);
+  return 0;
 }
 
 /* Wait for some of these events: which; 0 with errno. */

@@ -2,13 +2,15 @@
 """discard-virus(8), with clamd and with daemons that only seem to be one."""
 import base64
 import os
+import signal
 import struct
+import subprocess
 import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "lib"))
 from filtertest import Fake, MAIL, Top, answers_at, busy, daemon, done, \
-    equal, fails, free_port, judge, message, ok, run  # noqa: E402
+    equal, fails, free_port, judge, message, ok, path, run  # noqa: E402
 
 LATER = b"451 4.3.0 Temporary failure, try again later"
 DISCARDED = b"250 2.0.0 discarded"
@@ -114,6 +116,22 @@ def says(reply):
     return talk
 
 
+def stopped(place):
+    """A stop in connect(2), which the kernel does not begin anew there."""
+    with subprocess.Popen([path("discard-virus"), "-s", place, "-t", "3"],
+                          stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE) as process:
+        process.stdin.write(message(b"hi\n"))
+        process.stdin.flush()
+        for _ in range(10):
+            time.sleep(0.05)
+            process.send_signal(signal.SIGSTOP)
+            process.send_signal(signal.SIGCONT)
+        said = process.communicate(timeout=60)[1].decode()
+    equal(said, log('not scanned problem="unable to connect to clamd: '
+                    'Connection timed out"'), "stopped meanwhile")
+
+
 def away(top):
     fails_so(top + "/none",
              "unable to connect to clamd: No such file or directory",
@@ -124,6 +142,7 @@ def away(top):
         took = fails_so(place, "unable to connect to clamd: Connection timed"
                         " out", "busy", "-t", "1")
         ok(0.9 < took < 50, "... at the deadline (%.1f s)" % took)
+        stopped(place)
     with Fake(lambda connection: None) as place:
         fails_so(place, RESET, "hangs up", body=b"x" * 5000000)
 

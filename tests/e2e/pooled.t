@@ -6,7 +6,7 @@
 
 passes() {
   POOLED=1 "tests/e2e/$1.t" >"$work/$1" 2>&1 && return
-  grep -A 9 '^not ok' "$work/$1"
+  grep -A 9 '^not ok' "$work/$1" || tail "$work/$1"
   return 1
 }
 
