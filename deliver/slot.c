@@ -164,6 +164,18 @@ slot_read(struct slot *slot, int64_t now_ms)
   return take(slot, bytes, (size_t)r, now_ms);
 }
 
+enum slot_result
+slot_read_rest(struct slot *slot, int64_t now_ms)
+{
+  enum slot_result result;
+  uint64_t heard;
+  do {
+    heard = slot->heard;
+    result = slot_read(slot, now_ms);
+  } while (result == SLOT_WAIT && slot->heard > heard);
+  return result;
+}
+
 static void
 empty_if_reaped(struct slot *slot, int64_t now_ms)
 {

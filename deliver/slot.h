@@ -66,6 +66,10 @@ enum slot_result slot_send(struct slot *slot, int64_t now_ms);
 enum slot_result slot_write(struct slot *slot);
 enum slot_result slot_read(struct slot *slot, int64_t now_ms);
 
+/* BUSY, and to be given up: take all that has come out by now. A process that
+ * was stopped for a while finds the answer there, and its time over. */
+enum slot_result slot_read_rest(struct slot *slot, int64_t now_ms);
+
 /* To ENDING. in_trouble: with SIGTERM. */
 void slot_end(struct slot *slot, bool in_trouble, int64_t now_ms);
 

@@ -186,14 +186,10 @@ end_if_worn(struct worker *worker, struct slot *slot)
     slot_end(slot, false, worker->now_ms);
 }
 
-void
-worker_slot(struct worker *worker, enum worker_event event, size_t i)
+static void
+take_result(struct worker *worker, struct slot *slot, enum slot_result result)
 {
-  struct slot *slot = worker->slot + i;
-  if (slot->state != SLOT_IDLE && slot->state != SLOT_BUSY)
-    return;
-  switch (event == WORKER_HEAD ? slot_write(slot)
-                               : slot_read(slot, worker->now_ms)) {
+  switch (result) {
   case SLOT_WAIT:
     break;
   case SLOT_ANSWERED:
@@ -204,6 +200,16 @@ worker_slot(struct worker *worker, enum worker_event event, size_t i)
     break_slot(worker, slot, slot->reason);
     break;
   }
+}
+
+void
+worker_slot(struct worker *worker, enum worker_event event, size_t i)
+{
+  struct slot *slot = worker->slot + i;
+  if (slot->state == SLOT_IDLE || slot->state == SLOT_BUSY)
+    take_result(worker, slot,
+                event == WORKER_HEAD ? slot_write(slot)
+                                     : slot_read(slot, worker->now_ms));
 }
 
 void
@@ -246,7 +252,11 @@ static int64_t
 tick_slot(struct worker *worker, struct slot *slot)
 {
   int64_t now_ms = worker->now_ms;
-  if (slot->state == SLOT_BUSY && now_ms >= slot->sent_ms + worker->limit_ms)
+  bool is_late =
+      slot->state == SLOT_BUSY && now_ms >= slot->sent_ms + worker->limit_ms;
+  if (is_late)
+    take_result(worker, slot, slot_read_rest(slot, now_ms));
+  if (is_late && slot->state == SLOT_BUSY)
     break_slot(worker, slot, "no answer in time");
   if (slot->state == SLOT_BUSY &&
       now_ms >= slot->beat_ms + beat_every_ms(worker)) {
@@ -329,8 +339,12 @@ worker_end(struct worker *worker)
   for (size_t i = 0; i < worker->slots; i++) {
     struct slot *slot = worker->slot + i;
     bool busy = slot->state == SLOT_BUSY;
-    slot_end(slot, busy, worker->now_ms);
-    if (busy)
+    bool answered =
+        busy && slot_read_rest(slot, worker->now_ms) == SLOT_ANSWERED;
+    slot_end(slot, busy && !answered, worker->now_ms);
+    if (answered)
+      worker_settle(worker, slot);
+    else if (busy)
       worker_give_back(worker, slot);
     joblock_remove(&slot->job.lock, &worker->taker.queue);
   }

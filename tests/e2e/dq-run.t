@@ -659,6 +659,33 @@ def test_pipeline_file():
     process.wait()
 
 
+def test_stopped():
+    """Stopped until its time is over, but the answer is there when it goes on:
+    once with -t, once with -g. Done again, the message would be doubled."""
+    workers = []
+    for queue, option in (("q", "-t"), ("p", "-g")):
+        os.makedirs(queue, exist_ok=True)
+        d.enqueue(queue, b"wait go\n")
+        workers.append(Worker(queue, option, "3"))
+        d.wait_for(lambda q=queue: names(q, "active"), "in hand")
+    workers[1].process.terminate()
+    time.sleep(0.2)  # it is to have read that
+    for worker in workers:
+        worker.process.send_signal(signal.SIGSTOP)
+    with open("go", "w", encoding="ascii"):
+        pass
+    d.wait_for(lambda: len(recorded()) == 2, "both are done")
+    time.sleep(3.1)
+    for worker in workers:
+        worker.process.send_signal(signal.SIGCONT)
+    d.wait_for(lambda: "job=" in workers[0].log(), "an end")
+    workers[0].end()
+    workers[1].process.wait(d.DEADLINE_S)
+    for queue, worker in zip("qp", workers):
+        d.ok("finished job=" in worker.log(), queue + ": the answer counts")
+        d.equal(d.files(queue), [], queue + ": nothing is left")
+
+
 def test_start_fails():
     d.enqueue("q", b"x\n")
     worker = Worker("q", pipeline=["./no-such-program"])
