@@ -47,22 +47,6 @@ worker_start(struct worker *worker)
   return worker_ready(worker);
 }
 
-/* A slot whose pipeline runs, else one where it can be started; NULL: none. */
-static struct slot *
-free_slot(struct worker *worker)
-{
-  struct slot *found = NULL;
-  for (size_t i = 0; i < worker->slots; i++) {
-    struct slot *slot = worker->slot + i;
-    if (slot->state == SLOT_IDLE && !slot->worn)
-      return slot;
-    if (!found && slot->state == SLOT_EMPTY &&
-        (!slot->pause_ms || slot->since_ms + slot->pause_ms <= worker->now_ms))
-      found = slot;
-  }
-  return found;
-}
-
 /* The pipeline is of no use any more; a job that it has is tried again. */
 static void
 break_slot(struct worker *worker, struct slot *slot, char const *reason)
@@ -77,6 +61,35 @@ break_slot(struct worker *worker, struct slot *slot, char const *reason)
   slot_end(slot, true, worker->now_ms);
   if (busy)
     worker_settle_broken(worker, slot, reason);
+}
+
+/* Whether all stages of an IDLE slot still run; if not, it is ended. One may
+ * have died while others worked on the last job, or after its answer: the next
+ * job is not to pay for that. */
+static bool
+is_whole(struct worker *worker, struct slot *slot)
+{
+  slot_reap(slot, worker->now_ms);
+  if (slot->alive == slot->list->stages)
+    return true;
+  break_slot(worker, slot, "a stage ended");
+  return false;
+}
+
+/* A slot whose pipeline runs, else one where it can be started; NULL: none. */
+static struct slot *
+free_slot(struct worker *worker)
+{
+  struct slot *found = NULL;
+  for (size_t i = 0; i < worker->slots; i++) {
+    struct slot *slot = worker->slot + i;
+    if (slot->state == SLOT_IDLE && !slot->worn && is_whole(worker, slot))
+      return slot;
+    if (!found && slot->state == SLOT_EMPTY &&
+        (!slot->pause_ms || slot->since_ms + slot->pause_ms <= worker->now_ms))
+      found = slot;
+  }
+  return found;
 }
 
 /* The slot's pipeline, started where there is none. 1 or 0. */

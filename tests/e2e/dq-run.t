@@ -686,6 +686,30 @@ def test_stopped():
         d.equal(d.files(queue), [], queue + ": nothing is left")
 
 
+def test_dead_stage():
+    """One that died while others worked on a job costs the next one no try."""
+    with open("once", "w", encoding="ascii") as script:
+        script.write("#!/usr/bin/env python3\n"
+                     "import os\n"
+                     "os.write(1, os.read(0, 65536))\n")
+    os.chmod("once", 0o755)
+    os.mkdir("control")
+    with open("control/pipeline", "w", encoding="ascii") as file:
+        file.write("./once\n'%s' record\n" % SINK_DQ)
+    d.enqueue("q", b"wait go\n", priority=1)
+    d.enqueue("q", b"two\n", priority=2)
+    with open("log.file", "wb") as log:
+        process = subprocess.Popen([DQ_RUN, "-o", "q"], stderr=log)
+    d.wait_for(lambda: "stage ended stage=./once" in log_text(), "dead")
+    with open("go", "w", encoding="ascii"):
+        pass
+    d.wait_for(lambda: log_text().count(" job=") >= 2, "both jobs")
+    process.terminate()
+    process.wait()
+    d.equal((recorded(), names("q", "deferred")), (["wait go", "two"], []),
+            "both are done at once")
+
+
 def test_start_fails():
     d.enqueue("q", b"x\n")
     worker = Worker("q", pipeline=["./no-such-program"])
