@@ -193,6 +193,16 @@ is_sending(struct slot const *slot)
          slot->text_sent != slot->replay.text.len;
 }
 
+/* A signal came, or it takes too long. NULL if it has been answered all the
+ * same, or why not. */
+static char const *
+give_up(struct slot *slot)
+{
+  if (slot_read_rest(slot, clock_ms()) == SLOT_ANSWERED)
+    return NULL;
+  return is_signalled ? "a signal came" : "it takes too long";
+}
+
 /* The message is on its way: until it is answered. NULL, or why not. */
 static char const *
 watch(struct feed *feed)
@@ -205,10 +215,8 @@ watch(struct feed *feed)
         {.fd = slot->tail, .events = POLLIN},
         {.fd = is_sending(slot) ? slot->head : -1, .events = POLLOUT}};
     int64_t left_ms = end_ms - clock_ms();
-    if (is_signalled)
-      return "a signal came";
-    if (left_ms <= 0)
-      return "it takes too long";
+    if (is_signalled || left_ms <= 0)
+      return give_up(slot);
     if (poll(ends, 2, left_ms > POLL_MOST_MS ? POLL_MOST_MS : (int)left_ms) <=
         0)
       continue;

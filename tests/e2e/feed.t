@@ -206,6 +206,27 @@ def test_signal():
           "SIGTERM: the table, 111")
 
 
+def test_signal_late():
+    """A signal, and the answer is there already: it counts."""
+    archive([b"x\n"] * 3)
+    put("stage", b"""echo >at
+while [ ! -e go ]; do sleep 0.01; done
+printf '250 a\\n250 b\\n250 c\\n'
+echo >said
+exec cat >/dev/null
+""")
+    one = subprocess.Popen([MBOX, "box", "sh", "stage"],
+                           stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    wait_for(lambda: os.path.exists("at"), "a message on its way")
+    one.send_signal(signal.SIGSTOP)
+    put("go", b"")
+    wait_for(lambda: os.path.exists("said"), "its answer")
+    one.send_signal(signal.SIGTERM)
+    one.send_signal(signal.SIGCONT)
+    equal((one.communicate(timeout=DEADLINE_S)[0].decode(), one.returncode),
+          (table((1, "250"), (1, "messages")), 111), "the table has it, 111")
+
+
 def test_bar():
     archive([b"x\n"] * 3)
     head, tail = pty.openpty()
@@ -234,7 +255,8 @@ def test_usage():
 
 
 for test in (test_round, test_line_ends, test_maildir, test_envelope,
-             test_verdicts, test_signal, test_bar, test_usage):
+             test_verdicts, test_signal, test_signal_late, test_bar,
+             test_usage):
     with Top():
         test()
 done()
