@@ -142,18 +142,23 @@ watch(struct program *program, pid_t pid, int fd)
   struct pollfd wanted = {.fd = fd, .events = POLLIN};
   int64_t end_ms = clock_ms() + (int64_t)program->limit_s * 1000;
   bool was_killed = false;
+  bool has_looked = false; /* since it is late: we may have been stopped */
   sigset_t none;
   sigemptyset(&none);
   while (!has_exited(pid) ||
          (program->output && wanted.fd >= 0 && !was_killed)) {
     int64_t left_ms = end_ms - clock_ms();
-    if (left_ms <= 0) {
+    if (left_ms <= 0 && has_looked) {
       was_killed = program->timed_out;
       kill(-pid, was_killed ? SIGKILL : SIGTERM);
       program->timed_out = true;
       end_ms += KILL_AFTER_MS;
+      has_looked = false;
       continue;
     }
+    has_looked = left_ms <= 0;
+    if (has_looked)
+      left_ms = 0;
     struct timespec timeout = {left_ms / 1000, left_ms % 1000 * 1000000};
     if (ppoll(&wanted, 1, &timeout, &none) <= 0)
       continue;

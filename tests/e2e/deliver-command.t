@@ -8,7 +8,7 @@ import sys
 
 sys.path.insert(0, "tests/e2e/lib")
 from dirqueue import (BUILD, DEADLINE_S, Sink, Top, answers, done,  # noqa: E402
-                      equal, message, ok, wait_for)
+                      equal, message, ok, skip, wait_for)
 
 PROGRAM = BUILD + "/deliver-command"
 
@@ -168,6 +168,22 @@ def test_signal():
        "and the program ends")
 
 
+def test_end_unseen():
+    """Ended in time, and it is too late when that is looked at once more. With
+    451 the sender would send it again."""
+    if subprocess.run(["strace", "-qq", "-o", "/dev/null", "true"],
+                      check=False, stderr=subprocess.DEVNULL).returncode:
+        skip("ended in time", "strace may not trace here")
+        return
+    result = subprocess.run(
+        ["strace", "-D", "-qq", "-o", "calls", "-e", "trace=waitid",
+         "-e", "inject=waitid:delay_exit=2500000:when=1", PROGRAM, "-t", "2",
+         "true"], input=message(b"x"), capture_output=True, check=False,
+        timeout=DEADLINE_S, env={**os.environ,
+                                 "ASAN_OPTIONS": "detect_leaks=0"})
+    equal(answers(result.stdout)[-1][-1], b"250 2.6.0 ok", "ended in time")
+
+
 def test_usage():
     for arguments in ((), ("-m", "0", "true"), ("-m", "10001", "true"),
                       ("-t", "0", "true"), ("-t", "86401", "true"),
@@ -176,7 +192,7 @@ def test_usage():
 
 
 for test in (test_message, test_codes, test_environment, test_queue,
-             test_limits, test_signal, test_usage):
+             test_limits, test_signal, test_end_unseen, test_usage):
     with Top():
         test()
 done()

@@ -118,6 +118,26 @@ def times_out():
     wait_for(lambda: gone(mark), "... is killed all the same")
 
 
+def stopped():
+    """Stopped until it is too late, while the program did its work."""
+    stage = subprocess.Popen(
+        [path("textfilter"), "-t", "3", "sh", "-c",
+         "echo >at; while [ ! -e go ]; do sleep 0.01; done; cat; echo >said"],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    stage.stdin.write(message(b"x"))
+    stage.stdin.close()
+    wait_for(lambda: os.path.exists("at"), "the program runs")
+    stage.send_signal(signal.SIGSTOP)
+    with open("go", "w", encoding="ascii"):
+        pass
+    wait_for(lambda: os.path.exists("said"), "it has said all")
+    time.sleep(3.1)
+    stage.send_signal(signal.SIGCONT)
+    out = stage.stdout.read()
+    stage.wait()
+    ok(b"BDAT 1\nx" in out, "an output that was there in time counts")
+
+
 def dies_with_the_stage():
     mark = "7%d.5" % os.getpid()
     stage = subprocess.Popen([path("textfilter"), "sleep", mark],
@@ -166,6 +186,7 @@ with Top() as directory:
     nothing_early()
     failures()
     times_out()
+    stopped()
     dies_with_the_stage()
     what_it_sees(directory)
     usage()
