@@ -154,11 +154,13 @@ move(struct way *way, struct pollfd const *from, struct pollfd const *to)
   }
 }
 
-/* Whether the program is gone and the client takes nothing of what it said. */
+/* Whether the client, who was just asked, has taken nothing for too long: we
+ * may have been stopped meanwhile. */
 static bool
-is_stuck(struct way const *out, bool gone)
+is_stuck(struct way const *out, struct pollfd const *to)
 {
-  return gone && out->used && clock_ms() >= out->due_ms + DRAIN_MS;
+  return out->used && to->fd >= 0 && !to->revents &&
+         clock_ms() >= out->due_ms + DRAIN_MS;
 }
 
 /* Until the program's last answer is said, or nobody hears it. */
@@ -173,8 +175,8 @@ relay(int program, uint32_t seconds)
   ndelay_on(0);
   ndelay_on(1);
   ndelay_on(program);
-  while (!out.ended && !is_stuck(&out, gone)) {
-    struct pollfd polled[5];
+  struct pollfd polled[5] = {{.fd = -1}, {.fd = -1}, {.fd = -1}, {.fd = -1}};
+  while (!out.ended && !(gone && is_stuck(&out, polled + 3))) {
     int of_in = prepare(&in, polled, polled + 1);
     int of_out = prepare(&out, polled + 2, polled + 3);
     int timeout_ms = of_in < 0 ? of_out : of_in;

@@ -3,6 +3,7 @@
 they say and hear is the same."""
 import os
 import select
+import signal
 import socket
 import subprocess
 import sys
@@ -121,6 +122,26 @@ def test_deaf():
     ours.close()
 
 
+def test_stopped():
+    """Stopped while an answer waits, which is the last: it is said late."""
+    trap = Trap()
+    said = os.path.join(trap.dir, "said")
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+    with subprocess.Popen(["tarpit", "-s", "2", "sh", "-c",
+                           "echo last; exec >said"], cwd=trap.dir,
+                          env=trap.environment(DEFAULT_CLIENT), stdin=theirs,
+                          stdout=theirs, stderr=trap.log_file) as process:
+        theirs.close()
+        wait_until(lambda: os.path.exists(said))
+        time.sleep(0.2)  # it is to have taken that
+        process.send_signal(signal.SIGSTOP)
+        time.sleep(7.1)
+        process.send_signal(signal.SIGCONT)
+        ours.settimeout(DEADLINE_S)
+        is_same(ours.recv(64), b"last\n", "the last answer is not lost")
+    ours.close()
+
+
 def test_trouble():
     trap = Trap()
     for wrong in (["-n", "0"], ["-n", "4097"], ["-s", "601"], ["-x"]):
@@ -144,5 +165,6 @@ test_who()
 test_most()
 test_gone()
 test_deaf()
+test_stopped()
 test_trouble()
 done()
