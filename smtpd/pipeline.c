@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -141,6 +142,18 @@ read_tail(struct pipeline *pipeline)
     pipeline_break(pipeline, strerror(errno));
 }
 
+/* Read what has come out by now. When we were stopped for a while, that is in
+ * time. */
+static void
+read_rest(struct pipeline *pipeline)
+{
+  int bytes = 0;
+  if (ioctl(pipeline->tail, FIONREAD, &bytes) == -1)
+    return;
+  for (; bytes > 0 && !pipeline->broken; bytes -= INPUT_BYTES)
+    read_tail(pipeline);
+}
+
 /* Wait until the head takes bytes (if writing) or the tail has some, and read
  * these. Breaks the pipeline at the deadline, which the first wait sets: 0
  * before. */
@@ -155,6 +168,8 @@ wait_both(struct pipeline *pipeline, bool writing, int64_t *deadline)
   int64_t left = *deadline - now;
   int r = left > 0 ? poll(ends, 2, (int)left) : 0;
   if (r == 0)
+    read_rest(pipeline);
+  if (r == 0 && (writing || !pipeline->answered))
     pipeline_break(pipeline, "no answer in time");
   else if (r > 0 && ends[0].revents)
     read_tail(pipeline);

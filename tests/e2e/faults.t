@@ -205,6 +205,29 @@ def test_hangs_in_body():
     nothing_left(trap)
 
 
+def test_stopped():
+    """Stopped until the pipeline is late, whose answer is there. With 451 the
+    client would send again what is stored."""
+    trap = Trap([f"sh -c '{ENVELOPE_TAKEN} while [ ! -e go ]; do sleep 0.01; "
+                 "done; yes XNOTE a=b | head -n 1000; echo 250 2.6.0 stored; "
+                 "echo >said; exec cat >said'"], pipelinetimeout=3)
+    client = trap.connect(kind=socket.SOCK_STREAM)
+    client.greet()
+    client.say(*ENVELOPE, "DATA")
+    client.send(b"x\r\n.\r\n")
+    time.sleep(0.2)  # it is to wait for the answer
+    client.process.send_signal(signal.SIGSTOP)
+    with open(os.path.join(trap.dir, "go"), "w", encoding="ascii"):
+        pass
+    wait_until(lambda: os.path.exists(os.path.join(trap.dir, "said")))
+    time.sleep(3.1)
+    client.process.send_signal(signal.SIGCONT)
+    is_same(client.reply(), b"250 2.6.0 stored\r\n",
+            "stopped until the answer is late: it counts")
+    client.finish()
+    nothing_left(trap)
+
+
 def test_too_many_answers():
     """One that answers twice is not believed again."""
     trap = Trap(["sh -c 'while read -r l; do case $l in [MR][AC]*) "
@@ -440,6 +463,7 @@ test_dead_after_envelope()
 test_dead_in_body("DATA")
 test_dead_in_body("BDAT")
 test_hangs_in_body()
+test_stopped()
 test_too_many_answers()
 test_both_ways()
 test_control_files()
