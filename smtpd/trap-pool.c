@@ -26,6 +26,7 @@
 #define LANES_MAX 10000
 #define NUMBER_MAX 100000000
 #define EVENTS 64
+#define LOOKS 16     /* at what has come, between two looks at the clock */
 #define PAUSE_MS 200 /* between two tries to accept, out of descriptors */
 
 struct listener {
@@ -142,20 +143,48 @@ take_event(struct pool *pool, struct listener *listener, uint64_t event)
   return true;
 }
 
+/* What is about signals, or what is not. Whether to go on. */
+static bool
+take_events(struct pool *pool, struct listener *listener,
+            struct epoll_event const *events, int n, bool signals)
+{
+  bool going = true;
+  for (int i = 0; i < n && going; i++)
+    if ((events[i].data.u64 >> 32 == POOL_SIGNAL) == signals)
+      going = take_event(pool, listener, events[i].data.u64);
+  return going;
+}
+
+/* Wait, at most so long, and take what has come. That a stage has ended comes
+ * first: its lane is not to be lent. *n: how many events. Whether to go on. */
+static bool
+look(struct pool *pool, struct listener *listener, int timeout_ms, int *n)
+{
+  struct epoll_event events[EVENTS];
+  *n = epoll_wait(pool->epoll, events, EVENTS, timeout_ms);
+  if (*n < 0 && errno != EINTR)
+    strerr_diefusys(EXIT_TEMPORARY, "wait for events");
+  if (timeout_ms)
+    pool->now_ms = clock_ms();
+  return take_events(pool, listener, events, *n, true) &&
+         take_events(pool, listener, events, *n, false);
+}
+
+/* Who is late is judged by a time before the last look, where that was not
+ * busy: we may have been stopped while what was wanted came in time. */
 static void
 serve(struct pool *pool, struct listener *listener)
 {
-  struct epoll_event events[EVENTS];
+  int n;
   bool going = true;
   pool->now_ms = clock_ms();
   while (going) {
     int timeout_ms = listen_again(pool, listener, pool_tick(pool));
-    int n = epoll_wait(pool->epoll, events, EVENTS, timeout_ms);
-    if (n < 0 && errno != EINTR)
-      strerr_diefusys(EXIT_TEMPORARY, "wait for events");
-    pool->now_ms = clock_ms();
-    for (int i = 0; i < n && going; i++)
-      going = take_event(pool, listener, events[i].data.u64);
+    going = look(pool, listener, timeout_ms, &n);
+    if (going && n <= 0)
+      going = look(pool, listener, 0, &n);
+    for (int i = 0; going && n == EVENTS && i < LOOKS; i++)
+      going = look(pool, listener, 0, &n);
   }
 }
 

@@ -487,6 +487,45 @@ def test_waiting():
     client.close()
 
 
+def stop(trap):
+    trap.pool.send_signal(signal.SIGSTOP)
+    with open(f"/proc/{trap.pool.pid}/stat", encoding="latin-1") as f:
+        wait_until(lambda: f.seek(0) == 0 and
+                   f.read().rpartition(")")[2].split()[0] == "T")
+
+
+def test_stopped():
+    """Stopped until one who waits is late: what he waits for was back. And when
+    a stage ends and a client comes while it is stopped, he gets another."""
+    trap = new_trap("-n1", "-m1", "-w3")
+    holder = hold(trap)
+    waiter = Borrower(trap)
+    is_same(holder.has(DEADLINE_S), b"W", "somebody waits")
+    stop(trap)
+    holder.give_back()
+    time.sleep(3.1)
+    trap.pool.send_signal(signal.SIGCONT)
+    is_same(waiter.has(DEADLINE_S), b"B", "stopped until he is late: served")
+    waiter.give_back()
+    wait_until(lambda: "waited=1" in trap.log())
+    before = stages(trap)
+    stop(trap)
+    client = Borrower(trap)
+    os.kill(min(before), signal.SIGKILL)
+    wait_until(lambda: not runs(min(before)))
+    trap.pool.send_signal(signal.SIGCONT)
+    _, (head, tail) = socket.recv_fds(client.socket, 1, 2)[:2]
+    os.set_blocking(tail, True)
+    try:
+        os.write(head, b"RSET\n")
+        said = os.read(tail, 64)
+    except BrokenPipeError:
+        said = b""
+    is_same(said, b"RSET\n", "a pipeline whose stage ended is not lent")
+    for fd in head, tail, client.socket.detach():
+        os.close(fd)
+
+
 def test_turn():
     trap = new_trap("-n3", "-m3", "-w3600")
     holders = [hold(trap) for _ in range(3)]
@@ -624,6 +663,7 @@ test_worn()
 test_signals()
 test_sockets()
 test_waiting()
+test_stopped()
 test_turn()
 test_idle()
 test_dropped()
