@@ -37,14 +37,15 @@ smtpwire_close(struct smtpwire *wire)
   wire->from = wire->to = wire->used = 0;
 }
 
-/* Until the descriptor is ready or it is too late. 0 or -1. */
+/* Until the descriptor is ready or it is too late; what is ready by then is in
+ * time, though we may look at it late. 0 or -1. */
 static int
 wait_for(struct smtpwire const *wire, short events, int64_t end_ms)
 {
   struct pollfd wanted = {.fd = wire->fd, .events = events};
   for (;;) {
     int64_t left_ms = end_ms - clock_ms();
-    int n = left_ms <= 0 ? 0 : poll(&wanted, 1, (int)left_ms);
+    int n = poll(&wanted, 1, left_ms > 0 ? (int)left_ms : 0);
     if (n > 0)
       return 0;
     if (n == 0)

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 
 sys.path.insert(0, "tests/e2e/lib")
 from dirqueue import (BUILD, DEADLINE_S, Sink, Top, answers, done,  # noqa: E402
@@ -31,6 +32,7 @@ class Server:
                      (r"END", "250 2.0.0 Ok: queued as 7F"), (r"", "250 2.0.0 ok")]
         self.sessions = []  # what was said in each, QUIT at leisure
         self.bodies = []
+        self.pause_s = 0  # before each reply
         self.socket = socket.socket(
             socket.AF_UNIX if path else socket.AF_INET)
         self.socket.bind(path or ("127.0.0.1", 0))
@@ -54,6 +56,7 @@ class Server:
 
     def reply(self, line, stream, session):
         session.append(line)
+        time.sleep(self.pause_s)
         for pattern, text in self.says:
             if re.match(pattern, line, re.I):
                 break
@@ -266,6 +269,32 @@ def test_trouble():
         ok(last[0].startswith("451 4.4.1") and "server's reply" in log, name)
 
 
+def traced(server, *options):
+    return subprocess.run(
+        ["strace", "-D", "-qq", "-o", "calls", "-e", "trace=read", *options,
+         PROGRAM, "-h", "trap.example", "-t", "3", server.target],
+        input=envelope(b"c@d"), capture_output=True, timeout=DEADLINE_S,
+        env={**os.environ, "ASAN_OPTIONS": "detect_leaks=0"}, check=False)
+
+
+def test_late_look():
+    """It is not there when it is read, then for long nobody looks: what came
+    meanwhile is in time."""
+    if subprocess.run(["strace", "-qq", "-o", "/dev/null", "true"],
+                      check=False, stderr=subprocess.DEVNULL).returncode:
+        skip("a late look", "strace may not trace here")
+        return
+    server = Server()
+    server.pause_s = 0.2
+    traced(server)
+    wait_for(lambda: os.path.exists("calls"), "the calls")
+    with open("calls", encoding="ascii") as file:
+        waits = [i for i, call in enumerate(file, 1) if "EAGAIN" in call]
+    result = traced(server, "-e", "inject=read:delay_exit=3500000:when=%d" %
+                    waits[0])
+    equal(answers(result.stdout)[-1][-1][:3], b"250", "a late look is in time")
+
+
 def read_to_reset(sink):
     """The answers before a RSET are not those of the next message."""
     while sink.line() not in (b"RSET", None):
@@ -413,7 +442,7 @@ def test_usage():
 
 
 for test in (test_forward, test_extensions, test_client, test_refusals,
-             test_trouble, test_idle, test_lmtp, test_lmtp_worker, test_aiosmtpd, test_postfix,
+             test_trouble, test_late_look, test_idle, test_lmtp, test_lmtp_worker, test_aiosmtpd, test_postfix,
              test_usage):
     with Top():
         test()
