@@ -174,10 +174,12 @@ keeps_moving(struct session *session)
   session->stalled_ms = (uint64_t)session->stalled_ms > earned_ms
                             ? session->stalled_ms - (int64_t)earned_ms
                             : 0;
-  bool ready =
-      wire_ready(&session->wire, (int)(STALL_MS - session->stalled_ms));
-  session->stalled_ms += clock_ms() - began_ms;
-  return ready && session->stalled_ms < STALL_MS;
+  /* What took longer than it was waited for was not his doing. */
+  int64_t left_ms = STALL_MS - session->stalled_ms;
+  bool ready = wire_ready(&session->wire, (int)left_ms);
+  int64_t took_ms = clock_ms() - began_ms;
+  session->stalled_ms += took_ms < left_ms ? took_ms : left_ms;
+  return ready;
 }
 
 void

@@ -2,6 +2,7 @@
 """A pool whose pipelines are all lent: who waits gets one soon, whatever the
 holders do; and a pipeline that is given back is empty."""
 import os
+import signal
 import socket
 import sys
 import threading
@@ -219,6 +220,22 @@ def test_keeps_moving():
     is_same(waiting.receive()[0], b"B", "... who has it then")
 
 
+def test_stopped():
+    """Stopped ourselves while the client goes on: that is no stall of his."""
+    trap = new_trap("-n1", "-m1")
+    client = begin_large(trap)
+    waiting = Borrower(trap)
+    time.sleep(0.3)  # it is to have heard of that, and to wait for more
+    client.process.send_signal(signal.SIGSTOP)
+    time.sleep(0.1)
+    client.send(b"y\r\n.\r\n")
+    time.sleep(1.2)
+    client.process.send_signal(signal.SIGCONT)
+    ok(client.reply().startswith(ACCEPTED), "a session that was stopped")
+    client.close()
+    is_same(waiting.receive()[0], b"B", "... and gives back")
+
+
 def test_begins_anew():
     trap = new_trap("-n1", "-m1")
     client = connect(trap)
@@ -270,6 +287,7 @@ test_flood()
 test_long_envelope()
 test_trickles()
 test_keeps_moving()
+test_stopped()
 test_begins_anew()
 test_does_not_answer()
 test_lingers()
