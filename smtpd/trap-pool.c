@@ -143,48 +143,47 @@ take_event(struct pool *pool, struct listener *listener, uint64_t event)
   return true;
 }
 
-/* What is about signals, or what is not. Whether to go on. */
+/* That a stage has ended comes first: its lane is not to be lent. Whether to go
+ * on. */
 static bool
 take_events(struct pool *pool, struct listener *listener,
-            struct epoll_event const *events, int n, bool signals)
+            struct epoll_event const *events, int n)
 {
   bool going = true;
-  for (int i = 0; i < n && going; i++)
-    if ((events[i].data.u64 >> 32 == POOL_SIGNAL) == signals)
-      going = take_event(pool, listener, events[i].data.u64);
+  for (int signals = 1; signals >= 0; signals--)
+    for (int i = 0; i < n && going; i++)
+      if ((events[i].data.u64 >> 32 == POOL_SIGNAL) == signals)
+        going = take_event(pool, listener, events[i].data.u64);
   return going;
 }
 
-/* Wait, at most so long, and take what has come. That a stage has ended comes
- * first: its lane is not to be lent. *n: how many events. Whether to go on. */
-static bool
-look(struct pool *pool, struct listener *listener, int timeout_ms, int *n)
+static int
+look(struct pool const *pool, struct epoll_event events[EVENTS], int timeout_ms)
 {
-  struct epoll_event events[EVENTS];
-  *n = epoll_wait(pool->epoll, events, EVENTS, timeout_ms);
-  if (*n < 0 && errno != EINTR)
+  int n = epoll_wait(pool->epoll, events, EVENTS, timeout_ms);
+  if (n < 0 && errno != EINTR)
     strerr_diefusys(EXIT_TEMPORARY, "wait for events");
-  if (timeout_ms)
-    pool->now_ms = clock_ms();
-  return take_events(pool, listener, events, *n, true) &&
-         take_events(pool, listener, events, *n, false);
+  return n;
 }
 
-/* Who is late is judged by a time before the last look, where that was not
- * busy: we may have been stopped while what was wanted came in time. */
+/* What has come is taken before anybody is late: we may have been stopped, and
+ * then epoll_wait(2) says EINTR, whatever is ready. */
 static void
 serve(struct pool *pool, struct listener *listener)
 {
-  int n;
+  struct epoll_event events[EVENTS];
   bool going = true;
   pool->now_ms = clock_ms();
   while (going) {
-    int timeout_ms = listen_again(pool, listener, pool_tick(pool));
-    going = look(pool, listener, timeout_ms, &n);
-    if (going && n <= 0)
-      going = look(pool, listener, 0, &n);
-    for (int i = 0; going && n == EVENTS && i < LOOKS; i++)
-      going = look(pool, listener, 0, &n);
+    int n = look(pool, events, listen_again(pool, listener, pool_tick(pool)));
+    pool->now_ms = clock_ms();
+    for (int i = 0; i < LOOKS && going; i++) {
+      if (i || n <= 0)
+        n = look(pool, events, 0);
+      going = take_events(pool, listener, events, n);
+      if (n < EVENTS)
+        break;
+    }
   }
 }
 
