@@ -10,6 +10,7 @@
 #include <sys/file.h>
 #include <sys/inotify.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "deliver/storage.h"
@@ -21,6 +22,7 @@
 #define PAUSE_LEAST_MS 1000
 #define PAUSE_MOST_MS 60000
 #define BACKLOG_TRY_MS 1000
+#define FRESH_S 2 /* one tick of a file system's clock, and more */
 
 void
 worker_pause(struct worker *worker)
@@ -262,6 +264,9 @@ load_backlog(struct worker *worker, int directory)
   joblist_rewind(&backlog->list);
   backlog->next[0] = 0;
   backlog->changed = status.st_mtim;
+  /* In the tick of the last change there may be another. */
+  if (time(NULL) - status.st_mtim.tv_sec < FRESH_S)
+    backlog->changed.tv_nsec = -1;
   if (joblist_load(&backlog->list, directory) == -1)
     return -1;
   int64_t end_ms = clock_ms();

@@ -347,6 +347,27 @@ def test_deferred():
     worker.end()
 
 
+def test_same_tick():
+    """Another worker defers a job in the tick in which this one has looked."""
+    later = d.enqueue("q", b"later\n")
+    one = d.enqueue("q", b"one\n")
+    os.makedirs("q/deferred")
+    os.mkdir("aside")
+    os.rename("q/queue/" + later, "q/deferred/999999999999." + later)
+    os.rename("q/queue/" + one, "aside/" + one)
+    tick = time.time() + 3600
+    os.utime("q/deferred", (tick, tick))
+    worker = Worker("q", "-i", "1")
+    d.enqueue("q", b"two\n")
+    d.wait_for(lambda: "two" in recorded(), "it has looked")
+    os.rename("aside/" + one, "q/deferred/000000000001." + one)
+    os.utime("q/deferred", (tick, tick))
+    d.wait_for(lambda: "one" in recorded(), "it looks again")
+    d.equal(names("q", "deferred"), ["999999999999." + later],
+            "a job deferred in the same tick is found")
+    worker.end()
+
+
 def test_damaged():
     with open("victim", "wb") as file:
         file.write(b"v")
