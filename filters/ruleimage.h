@@ -19,7 +19,7 @@
 #include "filters/rule.h"
 #include "lib/rulecdb.h"
 
-#define RULEIMAGE_MAGIC UINT64_C(0x326c75722d706172) /* rap-rul2 */
+#define RULEIMAGE_MAGIC UINT64_C(0x336c75722d706172) /* rap-rul3 */
 
 struct ruleimage_line {
   uint32_t number;

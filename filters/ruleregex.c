@@ -5,10 +5,8 @@
 #include <time.h>
 
 /* Bytes are matched, whatever a pattern says: PCRE2_NEVER_UTF. */
-#define OPTIONS (PCRE2_CASELESS | PCRE2_NEVER_UTF | PCRE2_USE_OFFSET_LIMIT)
-/* Places in the subject that are tried without a look at the clock: the match
- * limit is for each of them. */
-#define STRIDE 1024
+#define OPTIONS (PCRE2_CASELESS | PCRE2_NEVER_UTF)
+#define LOOK_EVERY 64 /* callouts */
 
 pcre2_code *
 ruleregex_compile(char const *pattern, size_t n, char *problem)
@@ -16,14 +14,31 @@ ruleregex_compile(char const *pattern, size_t n, char *problem)
   int error;
   PCRE2_SIZE offset;
   PCRE2_UCHAR text[RULEREGEX_PROBLEM_MAX - 40];
+  /* Callouts make a code some four times as large, and there is a limit. */
   pcre2_code *code =
-      pcre2_compile((PCRE2_SPTR)pattern, n, OPTIONS, &error, &offset, NULL);
+      pcre2_compile((PCRE2_SPTR)pattern, n, OPTIONS | PCRE2_AUTO_CALLOUT,
+                    &error, &offset, NULL);
+  if (!code)
+    code =
+        pcre2_compile((PCRE2_SPTR)pattern, n, OPTIONS, &error, &offset, NULL);
   if (code)
     return code;
   pcre2_get_error_message(error, text, sizeof text);
   snprintf(problem, RULEREGEX_PROBLEM_MAX, "%s at offset %zu",
            (char const *)text, (size_t)offset);
   return NULL;
+}
+
+/* Before each item of a pattern. The match limit is for each place of the
+ * subject, and a step may pass over all of that. */
+static int
+on_callout(pcre2_callout_block *block, void *data)
+{
+  struct ruleregex *regex = data;
+  (void)block;
+  if (++regex->callouts % LOOK_EVERY || !ruleregex_is_late(regex))
+    return 0;
+  return PCRE2_ERROR_CALLOUT;
 }
 
 int
@@ -39,6 +54,7 @@ ruleregex_init(struct ruleregex *regex)
   pcre2_set_match_limit(regex->context, RULEREGEX_MATCH_LIMIT);
   pcre2_set_depth_limit(regex->context, RULEREGEX_DEPTH_LIMIT);
   pcre2_set_heap_limit(regex->context, RULEREGEX_HEAP_LIMIT);
+  pcre2_set_callout(regex->context, on_callout, regex);
   return 1;
 }
 
@@ -77,21 +93,16 @@ int
 ruleregex_match(struct ruleregex *regex, pcre2_code const *code,
                 char const *subject, size_t n, char const **problem)
 {
-  int r = PCRE2_ERROR_NOMATCH;
-  for (size_t at = 0; r == PCRE2_ERROR_NOMATCH && at <= n; at += STRIDE) {
-    if (at && ruleregex_is_late(regex)) {
-      *problem = "time limit";
-      return -1;
-    }
-    pcre2_set_offset_limit(regex->context, at + STRIDE - 1);
-    r = pcre2_match(code, (PCRE2_SPTR)subject, n, at, 0, regex->data,
-                    regex->context);
-  }
+  int r = pcre2_match(code, (PCRE2_SPTR)subject, n, 0, 0, regex->data,
+                      regex->context);
   if (r >= 0)
     return 1;
   switch (r) {
   case PCRE2_ERROR_NOMATCH:
     return 0;
+  case PCRE2_ERROR_CALLOUT:
+    *problem = "time limit";
+    return -1;
   case PCRE2_ERROR_MATCHLIMIT:
     *problem = "match limit";
     return -1;

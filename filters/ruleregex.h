@@ -22,7 +22,8 @@
 #define RULEREGEX_PROBLEM_MAX 200
 
 /* Compile a pattern of n bytes. NULL: problem, of RULEREGEX_PROBLEM_MAX bytes,
- * says why. Free with pcre2_code_free(). */
+ * says why. Free with pcre2_code_free(). In a pattern that is nearly too large
+ * (a{9999} and the like) nobody looks at the clock: it has the other limits. */
 pcre2_code *ruleregex_compile(char const *pattern, size_t n, char *problem);
 
 /* What matching needs beside the code. */
@@ -30,9 +31,10 @@ struct ruleregex {
   pcre2_match_data *data;
   pcre2_match_context *context;
   uint64_t wall_ms, cpu_ms; /* at ruleregex_begin() */
+  unsigned int callouts;
 };
 
-/* 1, or 0 with ENOMEM. */
+/* 1, or 0 with ENOMEM. It must stay where it is. */
 int ruleregex_init(struct ruleregex *regex);
 void ruleregex_free(struct ruleregex *regex);
 

@@ -16,6 +16,7 @@ match(char const *pattern, char const *subject, char const **problem)
   if (!tap_ok(code != NULL, "compiles: %.60s", pattern))
     return -2;
   *problem = "";
+  ruleregex_begin(&matcher);
   int r = ruleregex_match(&matcher, code, subject, strlen(subject), problem);
   pcre2_code_free(code);
   return r;
@@ -125,6 +126,13 @@ test_limits(void)
   strcat(deep, "*!");
   tap_is_number(match(deep, subject, &problem), -1, "20 nested choices");
   tap_is_string(problem, "depth limit", "its problem");
+  static char letters[65536];
+  memset(letters, 'a', sizeof letters - 1);
+  double start = seconds_now();
+  tap_is_number(match("[a-z]+ ?[a-z]+[0-9]", letters, &problem), -1,
+                "each step goes over all of a long subject");
+  tap_is_string(problem, "time limit", "its problem");
+  tap_ok(seconds_now() - start < 10, "it ends soon");
   tap_is_number(match("^a+!$", subject, &problem), 1, "then others match");
 }
 
