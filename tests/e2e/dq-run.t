@@ -687,7 +687,7 @@ def test_stopped():
     for queue, option in (("q", "-t"), ("p", "-g")):
         os.makedirs(queue, exist_ok=True)
         d.enqueue(queue, b"wait go\n")
-        workers.append(Worker(queue, option, "3"))
+        workers.append(Worker(queue, option, "8"))
         d.wait_for(lambda q=queue: names(q, "active"), "in hand")
     workers[1].process.terminate()
     time.sleep(0.2)  # it is to have read that
@@ -696,7 +696,7 @@ def test_stopped():
     with open("go", "w", encoding="ascii"):
         pass
     d.wait_for(lambda: len(recorded()) == 2, "both are done")
-    time.sleep(3.1)
+    time.sleep(8.1)
     for worker in workers:
         worker.process.send_signal(signal.SIGCONT)
     d.wait_for(lambda: "job=" in workers[0].log(), "an end")

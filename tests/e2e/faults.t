@@ -210,7 +210,7 @@ def test_stopped():
     client would send again what is stored."""
     trap = Trap([f"sh -c '{ENVELOPE_TAKEN} while [ ! -e go ]; do sleep 0.01; "
                  "done; yes XNOTE a=b | head -n 1000; echo 250 2.6.0 stored; "
-                 "echo >said; exec cat >said'"], pipelinetimeout=3)
+                 "echo >said; exec cat >said'"], pipelinetimeout=6)
     client = trap.connect(kind=socket.SOCK_STREAM)
     client.greet()
     client.say(*ENVELOPE, "DATA")
@@ -220,7 +220,7 @@ def test_stopped():
     with open(os.path.join(trap.dir, "go"), "w", encoding="ascii"):
         pass
     wait_until(lambda: os.path.exists(os.path.join(trap.dir, "said")))
-    time.sleep(3.1)
+    time.sleep(6.1)
     client.process.send_signal(signal.SIGCONT)
     is_same(client.reply(), b"250 2.6.0 stored\r\n",
             "stopped until the answer is late: it counts")

@@ -225,7 +225,7 @@ def test_stopped():
     trap = new_trap("-n1", "-m1")
     client = begin_large(trap)
     waiting = Borrower(trap)
-    time.sleep(0.3)  # it is to have heard of that, and to wait for more
+    time.sleep(0.1)  # it is to have heard of that, and to wait for more
     client.process.send_signal(signal.SIGSTOP)
     time.sleep(0.1)
     client.send(b"y\r\n.\r\n")

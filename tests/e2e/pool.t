@@ -497,13 +497,13 @@ def stop(trap):
 def test_stopped():
     """Stopped until one who waits is late: what he waits for was back. And when
     a stage ends and a client comes while it is stopped, he gets another."""
-    trap = new_trap("-n1", "-m1", "-w3")
+    trap = new_trap("-n1", "-m1", "-w6")
     holder = hold(trap)
     waiter = Borrower(trap)
     is_same(holder.has(DEADLINE_S), b"W", "somebody waits")
     stop(trap)
     holder.give_back()
-    time.sleep(3.1)
+    time.sleep(6.1)
     trap.pool.send_signal(signal.SIGCONT)
     is_same(waiter.has(DEADLINE_S), b"B", "stopped until he is late: served")
     waiter.give_back()

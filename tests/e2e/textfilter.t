@@ -121,7 +121,7 @@ def times_out():
 def stopped():
     """Stopped until it is too late, while the program did its work."""
     stage = subprocess.Popen(
-        [path("textfilter"), "-t", "3", "sh", "-c",
+        [path("textfilter"), "-t", "6", "sh", "-c",
          "echo >at; while [ ! -e go ]; do sleep 0.01; done; cat; echo >said"],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     stage.stdin.write(message(b"x"))
@@ -131,7 +131,7 @@ def stopped():
     with open("go", "w", encoding="ascii"):
         pass
     wait_for(lambda: os.path.exists("said"), "it has said all")
-    time.sleep(3.1)
+    time.sleep(6.1)
     stage.send_signal(signal.SIGCONT)
     out = stage.stdout.read()
     stage.wait()
