@@ -174,10 +174,16 @@ keeps_moving(struct session *session)
   session->stalled_ms = (uint64_t)session->stalled_ms > earned_ms
                             ? session->stalled_ms - (int64_t)earned_ms
                             : 0;
-  /* What took longer than it was waited for was not his doing. */
+  /* That he does not take what is said is his doing, whatever he sends. */
+  wire_flush(&session->wire);
+  int64_t flushed_ms = clock_ms();
+  session->stalled_ms += flushed_ms - began_ms;
+  if (flushed_ms > began_ms && session->stalled_ms >= STALL_MS)
+    return false;
+  /* What took longer than it was waited for was not. */
   int64_t left_ms = STALL_MS - session->stalled_ms;
   bool ready = wire_ready(&session->wire, (int)left_ms);
-  int64_t took_ms = clock_ms() - began_ms;
+  int64_t took_ms = clock_ms() - flushed_ms;
   session->stalled_ms += took_ms < left_ms ? took_ms : left_ms;
   return ready;
 }

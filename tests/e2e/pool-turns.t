@@ -195,6 +195,42 @@ def begin_large(trap):
     return client
 
 
+def test_takes_slowly():
+    """Chunks without a pause, from one who lets their replies wait."""
+    trap = new_trap("-n1", "-m1", mindatarate="0")
+    client = connect(trap)
+    client.say(*ENVELOPE)
+    client.send(b"BDAT 300000\r\n" + b"x" * 300000)
+    is_same(client.reply()[:3], b"250", "a chunk")
+    left = threading.Event()
+
+    def send():
+        try:
+            while not left.is_set():
+                client.socket.sendall(b"BDAT 1\r\nx" * 200)
+        except OSError:
+            pass
+
+    def take():
+        try:
+            while not left.wait(0.6) and client.socket.recv(200000):
+                pass
+        except OSError:
+            pass
+
+    threads = [threading.Thread(target=send), threading.Thread(target=take)]
+    threads[0].start()
+    time.sleep(1)  # until there is no more room for replies
+    waiting = Borrower(trap)
+    threads[1].start()
+    is_same(waiting.receive()[0], b"B", "who takes replies slowly gives way")
+    left.set()
+    client.socket.shutdown(socket.SHUT_RDWR)
+    for thread in threads:
+        thread.join()
+    client.close()
+
+
 def test_trickles():
     trap = new_trap("-n1", "-m1", mindatarate="0")
     client = begin_large(trap)
@@ -285,6 +321,7 @@ test_reads_nothing()
 test_much_waits()
 test_flood()
 test_long_envelope()
+test_takes_slowly()
 test_trickles()
 test_keeps_moving()
 test_stopped()
