@@ -299,17 +299,26 @@ worker_idle_ms(struct worker const *worker)
   return least(left_ms, worker->rescan_at_ms - now_ms);
 }
 
-int64_t
-worker_tick(struct worker *worker)
+static int64_t
+tick_slots(struct worker *worker)
 {
   int64_t left_ms = INT64_MAX;
   for (size_t i = 0; i < worker->slots; i++)
     left_ms = least(left_ms, tick_slot(worker, worker->slot + i));
+  return left_ms;
+}
+
+int64_t
+worker_tick(struct worker *worker)
+{
+  int64_t left_ms = tick_slots(worker);
   if (worker->stopping)
     return left_ms;
   worker_undefer(worker);
   worker_fill(worker);
-  if (free_slot(worker))
+  bool is_free = free_slot(worker) != NULL;
+  left_ms = tick_slots(worker); /* some may have been ended, or begun */
+  if (is_free)
     return least(left_ms, worker_idle_ms(worker));
   int64_t next_ms = worker->backlog.run_ms;
   if (next_ms < worker->paused_ms)

@@ -731,6 +731,47 @@ def test_dead_stage():
             "both are done at once")
 
 
+def test_deaf_stage():
+    """One that outlives its pipeline is killed in time, while nothing else
+    wakes the worker."""
+    with open("deaf", "w", encoding="ascii") as script:
+        script.write("#!/usr/bin/env python3\n"
+                     "import os, signal, time\n"
+                     "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+                     "said = b''\n"
+                     "while piece := os.read(0, 65536):\n"
+                     "    said += piece\n"
+                     "    if b'BDAT' in said:\n"
+                     "        while not os.path.exists('go'):\n"
+                     "            time.sleep(0.01)\n"
+                     "        n = 1 + said.count(b'MAIL') + "
+                     "said.count(b'RCPT')\n"
+                     "        os.write(1, b'250 2.0.0 ok\\n' * n)\n"
+                     "        said = b''\n"
+                     "time.sleep(600)\n")
+    with open("once", "w", encoding="ascii") as script:
+        script.write("#!/usr/bin/env python3\n"
+                     "import os\n"
+                     "os.write(1, os.read(0, 65536))\n")
+    for name in ("deaf", "once"):
+        os.chmod(name, 0o755)
+    os.mkdir("control")
+    with open("control/pipeline", "w", encoding="ascii") as file:
+        file.write("./once\n./deaf\n")
+    d.enqueue("q", b"one\n")
+    d.enqueue("q", b"two\n")
+    with open("log.file", "wb") as log:
+        process = subprocess.Popen([DQ_RUN, "-o", "-i", "3600", "q"],
+                                   stderr=log)
+    d.wait_for(lambda: "stage ended stage=./once" in log_text(), "dead")
+    with open("go", "w", encoding="ascii"):
+        pass
+    d.wait_for(lambda: log_text().count("finished job=") == 2, "both jobs")
+    process.terminate()
+    process.wait()
+    d.equal(d.files("q"), [], "the next one is done soon")
+
+
 def test_start_fails():
     d.enqueue("q", b"x\n")
     worker = Worker("q", pipeline=["./no-such-program"])
